@@ -1,0 +1,84 @@
+"""Writing files so that a reader sees the old one or the new one, never half: after kill -9, on a full disk, always.
+
+The new bytes go to a temporary file in the same folder, are forced to disk, and take the old name in one step.
+"""
+
+import contextlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from explorer.text import Problem
+
+TEMPORARY = ".tmp-"  # the beginning of every temporary name, for `sweep`
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give the path of a temporary file to fill; at the end of the block it becomes `path`.
+
+    When the block or the disk fails, `path` is as it was and the temporary file is gone. A full disk, a read-only
+    folder or a file in a folder's place is a Problem in one sentence.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}{path.suffix}"
+        temporary.touch(exist_ok=False)
+        yield temporary
+        with open(temporary, "r+b") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise Problem("Cannot write {path}: {reason}.", path=path, reason=error.strerror or error) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):  # after a failure of the folder itself
+                temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` to `path` in one step; Problem when that is impossible."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON to `path` in one step; Problem when that is impossible."""
+    write_bytes(path, (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in `path`; an empty one when the file is absent or does not hold an object."""
+    try:
+        value = json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def sync_folder(folder: Path) -> None:
+    """Force the names in `folder` to disk, where the system can (Windows cannot open a folder)."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def sweep(folder: Path, older_than: float = 3600.0) -> int:
+    """Remove the temporary files a killed writer left in `folder`; younger ones (seconds) may belong to a living one."""
+    removed = 0
+    for path in Path(folder).glob(TEMPORARY + "*"):
+        with contextlib.suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime >= older_than:
+                path.unlink()
+                removed += 1
+    return removed
+

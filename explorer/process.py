@@ -1,0 +1,76 @@
+"""Is the process we once started still running? A process id alone cannot tell: the system gives it out again."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+HOST = socket.gethostname()
+
+
+def identity(pid: int) -> str | None:
+    """What tells this process from any later one with the same id: boot and start time. None when it does not run.
+
+    A zombie (ended, not yet waited for) does not run.
+    """
+    if pid <= 0:
+        return None
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except FileNotFoundError:
+        return None if Path("/proc/self/stat").exists() else _identity_by_ps(pid)
+    except OSError:
+        return None
+    return None if after_name[0] in "ZX" else f"{boot}/{after_name[19]}"
+
+
+def _identity_by_ps(pid: int) -> str | None:
+    """The same on systems without /proc (macOS): the start time to a second."""
+    try:
+        answer = subprocess.run(
+            ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, timeout=5
+        ).stdout.split()
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return " ".join(answer[1:]) if answer and not answer[0].startswith("Z") else None
+
+
+def card() -> dict[str, object]:
+    """What a process writes down about itself, for `alive`."""
+    return {"pid": os.getpid(), "identity": identity(os.getpid()), "host": HOST}
+
+
+def alive(written: dict) -> bool | None:
+    """Does the process described by `card()` still run? None: cannot be known (another machine, nothing written)."""
+    pid, then = written.get("pid"), written.get("identity")
+    if not isinstance(pid, int) or not then or written.get("host") != HOST:
+        return None
+    return identity(pid) == then
+
+
+def group(leader: int, mark: str) -> list[int]:
+    """The ids of the running processes in the process group `leader` that carry `mark` ("NAME=value") as environment.
+
+    Without /proc the list is empty: nothing can be proved there.
+    """
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
+            if int(fields[2]) != leader or fields[0] in "ZX":
+                continue
+            if mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+        except (OSError, IndexError, ValueError):
+            continue  # it ended while we looked, or it is not ours to look at
+    return found
+
+
+def signal_group(leader: int, number: signal.Signals) -> None:
+    """Send a signal to a whole process group; one that is gone already is no error."""
+    try:
+        os.killpg(leader, number)
+    except (ProcessLookupError, PermissionError):
+        pass
