@@ -5,12 +5,14 @@ and its values, so that it can be read in any language wherever it is shown.
 """
 
 import tomllib
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
 LANGUAGES = {"en": "English", "ko": "한국어"}
-_language: ContextVar[str] = ContextVar("language", default="en")
+_language: ContextVar[str | None] = ContextVar("language", default=None)
+_ask: Callable[[], str] = lambda: "en"  # noqa: E731 (replaced by `ask_language_of`)
 
 
 @cache
@@ -24,9 +26,20 @@ def set_language(code: str) -> None:
     _language.set(code if code in LANGUAGES else "en")
 
 
+def ask_language_of(source: Callable[[], str]) -> None:
+    """Where nothing has set a language, ask `source` for its code.
+
+    The app answers here with the language of the session: callbacks and fragments run before, or without, the frame
+    that would set one.
+    """
+    global _ask
+    _ask = source
+
+
 def language() -> str:
     """The language code in use: "en" or "ko"."""
-    return _language.get()
+    code = _language.get() or _ask()
+    return code if code in LANGUAGES else "en"
 
 
 def t(template: str, /, **values: object) -> str:

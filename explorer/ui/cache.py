@@ -1,0 +1,92 @@
+"""What sessions share: cards, models, pictures and predictions. Every cache has a bound, and its key is a content hash.
+
+The values are shared objects, not copies: read them, never change them.
+"""
+
+import streamlit as st
+
+from explorer import checkpoints, data
+from explorer.analysis import predict
+from explorer.analysis.predict import Predictions
+from explorer.checkpoints import Card, Entry, Loaded
+from explorer.data import ImageSet
+from explorer.text import Missing, Problem
+
+COMPUTE_AT_MOST = 2_000  # pictures a page predicts while somebody waits; more belongs in `evaluate`
+
+
+def _stamp() -> tuple[tuple[str, int], ...]:
+    """Names and times of the cards on disk: changes when a checkpoint is added, replaced or removed."""
+    found = []
+    for card in sorted(checkpoints.root().glob("*/config.json")):
+        try:
+            found.append((card.parent.name, card.stat().st_mtime_ns))
+        except OSError:  # removed between the two looks
+            continue
+    return tuple(found)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _entries(root: str, stamp: tuple[tuple[str, int], ...]) -> list[Entry]:
+    return checkpoints.catalogue()
+
+
+def entries() -> list[Entry]:
+    """Every checkpoint on disk, also the unreadable ones (card None, problem set); read anew when a card changes."""
+    return _entries(str(checkpoints.root()), _stamp())
+
+
+def card(name: str) -> Card:
+    """The card of a checkpoint; Problem that lists the known ones for an unknown name."""
+    for entry in entries():
+        if entry.name == name:
+            if entry.card is None:
+                raise Problem("Checkpoint {name} cannot be used: {problem}", name=name, problem=entry.problem)
+            return entry.card
+    known = ", ".join(entry.name for entry in entries() if entry.card)
+    raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(name[:80]), known=known)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _model(name: str, sha256: str) -> Loaded:
+    return checkpoints.load(name)
+
+
+def model(name: str) -> Loaded:
+    """A checkpoint ready for forwards, one object for all sessions: take its lock, or use analysis.predict, which does."""
+    return _model(name, card(name).sha256)
+
+
+def images(name: str, split: str = "test") -> ImageSet:
+    """A split of a data set (kept by explorer.data); Missing when it has to be got first."""
+    return data.load(name, split)
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _stored(name: str, sha256: str, split: str, views: int) -> Predictions:
+    return predict.stored(name, split, views)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _computed(name: str, sha256: str, data_name: str, split: str, views: int) -> Predictions:
+    return predict.predict_set(model(name), data.load(data_name, split), views)
+
+
+def predictions(name: str, split: str = "test", views: int = 1) -> Predictions:
+    """A checkpoint's predictions on a split of its data: those stored beside it, else computed when that is quick.
+
+    Missing when nothing is stored and the data is absent, or has more than COMPUTE_AT_MOST pictures.
+    """
+    found = card(name)
+    try:
+        return _stored(name, found.sha256, split, views)
+    except Missing:
+        count = len(data.load(found.data, split))
+        if count > COMPUTE_AT_MOST:
+            raise Missing(
+                "No stored predictions for {name}, {split}, {views} view(s), and {count} pictures are too many to "
+                "predict while you wait: run python -m explorer evaluate {name} --split {split} --views {views}.",
+                name=name, split=split, views=views, count=count,
+            ) from None  # fmt: skip
+        with st.spinner(show_time=True):
+            return _computed(name, found.sha256, found.data, split, views)

@@ -1,0 +1,205 @@
+"""The parts that pages are put together from. Every picture and chart takes a sentence for those who cannot see it."""
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from explorer.text import Missing, Problem, t
+from explorer.ui import cache
+from explorer.views import pictures
+
+log = logging.getLogger("explorer")
+
+PER_PAGE = 48  # pictures of a gallery shown at once
+Picture = Image.Image | np.ndarray | str  # PIL, uint8 (3, H, W), or a data URI
+
+
+def heading(title: str, sentence: str) -> None:
+    """The top of a page: its title and one sentence of what one is looking at."""
+    st.title(title, anchor=False)
+    st.markdown(sentence)
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------------------
+
+
+def report_error(error: BaseException) -> str:
+    """Log an unexpected error with its traceback under a new id, show one sentence with that id, return the id."""
+    error_id = secrets.token_hex(4)
+    log.error("error %s", error_id, exc_info=error)
+    st.error(
+        t("Something went wrong here, and it is not your doing. The log has it under error id {id}.", id=error_id),
+        icon=":material/error:",
+    )
+    return error_id
+
+
+@contextmanager
+def problems() -> Iterator[None]:
+    """Around a part of a page: a Problem becomes its sentence, anything else an error id; the rest goes on."""
+    try:
+        yield
+    except Missing as missing:
+        st.info(str(missing), icon=":material/download:")
+    except Problem as problem:
+        st.error(str(problem), icon=":material/warning:")
+    except Exception as error:
+        report_error(error)
+
+
+def empty_state(sentence: str, button: str | None = None, on_click: Callable[[], None] | None = None) -> None:
+    """What is missing, in one sentence, and the one button that mends it."""
+    with st.container(border=True):
+        st.markdown(sentence)
+        if button:
+            st.button(button, on_click=on_click, type="primary", key=f"mend: {button}")
+
+
+# --- the address --------------------------------------------------------------------------------------------------
+
+
+def from_url(key: str, allowed: Iterable[str], default: str | None = None) -> str | None:
+    """A value that no widget is bound to, from the address: one of `allowed`, else the default. Addresses are typed
+    by strangers, so nothing else gets through."""
+    value = st.query_params.get(key)
+    return value if value in set(allowed) else default
+
+
+def to_url(key: str, value: str | None) -> None:
+    """Write such a value into the address, or take it out (None), so that the link shows the same view."""
+    if value is None:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value
+
+
+def select(
+    label: str,
+    options: Mapping[str, str],
+    key: str,
+    default: str | None = None,
+    kind: str = "selectbox",
+    help: str | None = None,  # noqa: A002 (Streamlit's name)
+) -> str:
+    """Choose one of `options` (id -> words on screen, already translated), bound to the address; returns the id.
+
+    kind: "selectbox", "segmented" or "radio". The address carries the words on screen, as Streamlit writes them; an id
+    or the words of another language is understood as well when `options` is made with `t` (see `_arrive`).
+    """
+    ids = list(options)
+    first = default if default in options else ids[0]
+    _arrive(key, options)
+    words = options.__getitem__
+    if kind == "segmented":
+        chosen = st.segmented_control(
+            label, ids, default=first, required=True, format_func=words, key=key, help=help, bind="query-params"
+        )
+    else:
+        widget = st.radio if kind == "radio" else st.selectbox
+        extra = {"horizontal": True} if kind == "radio" else {}
+        chosen = widget(
+            label, ids, index=ids.index(first), format_func=words, key=key, help=help, bind="query-params", **extra
+        )
+    return chosen if chosen in options else first
+
+
+def _arrive(key: str, options: Mapping[str, str]) -> None:
+    """Let ?key=id open the page as well as ?key=words: ids outlive a change of language or wording."""
+    asked = st.query_params.get(key)
+    if asked in options and asked not in options.values() and key not in st.session_state:
+        st.session_state[key] = asked
+
+
+def checkpoint_picker(
+    label: str, key: str, task: str = "classifier", multiple: bool = False, max: int = 4  # noqa: A002
+) -> Any:
+    """Choose a checkpoint of a task, or up to `max` of them (`multiple`), bound to the address.
+
+    Returns a name, or a list of names (at least one). Without any: says what to do, and stops the page.
+    """
+    names = [entry.name for entry in cache.entries() if entry.card and entry.card.task == task]
+    if not names:
+        empty_state(t("There is no checkpoint for this yet. Train one: python -m explorer train --help"))
+        st.stop()
+    if not multiple:
+        chosen = st.selectbox(label, names, key=key, bind="query-params")
+        return chosen if chosen in names else names[0]
+    several = st.multiselect(label, names, default=names[:1], max_selections=max, key=key, bind="query-params")
+    return [name for name in several if name in names][:max] or names[:1]
+
+
+# --- pictures and charts ------------------------------------------------------------------------------------------
+
+
+def picture(image: Picture, alt: str, caption: str | None = None, width: int | str = "content", factor: int = 4) -> None:
+    """One picture; a uint8 (3, H, W) array is enlarged `factor` times without blurring. `alt` says what it shows."""
+    if isinstance(image, np.ndarray):
+        image = pictures.enlarge(image, factor)
+    if isinstance(image, Image.Image) and max(image.size) <= 512:
+        image = pictures.data_uri(image)  # small pictures travel with the page: no request each, always as lossless PNG
+    st.image(image, caption=caption, width=width, alt=alt)
+
+
+def gallery(items: Sequence[tuple[Picture, str, str]], key: str, columns: int | str = "auto") -> None:
+    """Pictures with captions, as (picture, caption, alt), at most PER_PAGE at once with pages below."""
+    pages = -(-len(items) // PER_PAGE)
+    shown = st.session_state.get(f"{key}_page", 1) if pages > 1 else 1
+    shown = min(shown, pages) if isinstance(shown, int) else 1
+    place = st.container()
+    if pages > 1:
+        shown = st.pagination(pages, key=f"{key}_page", bind="query-params")
+    with place, st.grid(columns, min_column_width=130):
+        for image, caption, alt in items[(shown - 1) * PER_PAGE : shown * PER_PAGE]:
+            with st.container():
+                picture(image, alt, caption)
+    if pages > 1:
+        st.caption(t("{shown} of {n} pictures", shown=min(PER_PAGE, len(items) - (shown - 1) * PER_PAGE), n=len(items)))
+
+
+def large_type() -> bool:
+    """Whether the session has asked for large type."""
+    return bool(st.session_state.get("large"))
+
+
+def chart(spec: dict, key: str, alt: str, on_select: Any = None) -> Any:
+    """A Vega-Lite chart from `explorer.views`. on_select: "rerun" or a callback makes it clickable.
+
+    Returns what is selected when it is clickable. Type in a chart grows with the large-type switch.
+    """
+    return st.vega_lite_chart(
+        None,
+        _larger(spec) if large_type() else spec,
+        key=key,
+        alt=alt,
+        on_select=on_select or "ignore",
+        width="stretch",
+    )
+
+
+def _larger(spec: dict) -> dict:
+    config = dict(spec.get("config", {}))
+    for part, size in {"axis": 16, "legend": 16, "header": 16}.items():
+        config[part] = {"labelFontSize": size, "titleFontSize": size + 2, **config.get(part, {})}
+    config["title"] = {"fontSize": 22, "subtitleFontSize": 18, **config.get("title", {})}
+    config["text"] = {"fontSize": 16, **config.get("text", {})}
+    return {**spec, "config": config}
+
+
+def plotly(figure: Any, key: str, alt: str) -> None:
+    """A Plotly figure from `explorer.views`, as wide as its place."""
+    if large_type():
+        figure = type(figure)(figure).update_layout(font_size=18)
+    st.plotly_chart(figure, key=key, alt=alt, width="stretch", config={"displaylogo": False})
+
+
+def download(label: str, data: Any, name: str, mime: str) -> None:
+    """A button that saves `data` (text, bytes, or a function that makes them when asked) under a file name."""
+    st.download_button(
+        label, data, file_name=name, mime=mime, on_click="ignore", icon=":material/download:", key=f"download: {name}"
+    )
