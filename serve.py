@@ -1,0 +1,139 @@
+"""Start the app and say when it is ready: `python serve.py [--host 127.0.0.1] [--port 8501]`, or `make run`.
+
+Beyond `streamlit run app.py` it does three things: it says in one sentence why an address cannot be used; it
+prints the address only when a page would answer (GET /readyz is 200); and for any address that others can
+reach it turns on the public mode, unless EXPLORER_TOKEN is set. It imports the standard library only.
+"""
+
+import argparse
+import errno
+import os
+import runpy
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from ipaddress import ip_address
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # listened on everywhere, reached here under this address
+
+
+class CannotServe(Exception):
+    """Why the app cannot listen on an address, in one sentence."""
+
+
+def own_machine_only(host: str) -> bool:
+    """Whether `host` (a name or an address) can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_address(host: str, port: int) -> None:
+    """Raise CannotServe unless a server could listen on `host`:`port` now."""
+    if not 1 <= port <= 65535:
+        raise CannotServe(f"PORT={port} is not a port: it must be 1 to 65535.")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except (OSError, UnicodeError):
+        raise CannotServe(f"HOST={host} is not a name or an address that this machine knows.") from None
+    with socket.socket(family, kind, protocol) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(address)
+            trial.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise CannotServe(
+                    f"Port {port} is taken by another program{suggestion(host, port)}."
+                ) from None
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise CannotServe(f"HOST={host} is not an address of this machine.") from None
+            if error.errno == errno.EACCES:
+                raise CannotServe(f"Port {port} is reserved for the system.") from None
+            raise CannotServe(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+
+
+def suggestion(host: str, taken: int) -> str:
+    """How to go on with the next port above `taken` that is free; empty when none of the next hundred is."""
+    for port in range(taken + 1, min(taken + 101, 65536)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as trial:
+            try:
+                trial.bind((host, port))
+            except OSError:
+                continue
+            return f"; try: make run PORT={port}"
+    return ""
+
+
+def url_of(host: str, port: int) -> str:
+    """The address to open in a browser on this machine."""
+    host = WILDCARDS.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def announce(url: str, public: bool, started: float) -> None:
+    """Print `url` once the app answers on /readyz, asking four times a second for ten minutes at most."""
+    ask = urllib.request.build_opener(
+        urllib.request.ProxyHandler({})
+    )  # no proxy between this machine and itself
+    while time.monotonic() - started < 600:
+        try:
+            with ask.open(f"{url}/readyz", timeout=5) as answer:
+                if answer.status == 200:
+                    break
+        except (urllib.error.URLError, OSError):
+            pass
+        time.sleep(0.25)
+    else:
+        print(f"The app has not become ready in ten minutes; {url}/readyz says why.", flush=True)
+        return
+    kept = "Public mode: viewing, predicting and explaining only. " if public else ""
+    seconds = time.monotonic() - started
+    print(f"\n  Model Explorer is ready: {url}   ({seconds:.0f} s; Ctrl-C stops it)\n  {kept}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", default="8501")
+    asked = parser.parse_args()
+    try:
+        if not asked.port.isascii() or not asked.port.isdigit():
+            raise CannotServe(f"PORT={asked.port} is not a port: it must be 1 to 65535.")
+        port = int(asked.port)
+        check_address(asked.host, port)
+    except CannotServe as error:
+        sys.exit(str(error))
+
+    if not own_machine_only(asked.host) and not os.environ.get("EXPLORER_TOKEN"):
+        os.environ["EXPLORER_PUBLIC"] = "1"
+    public = os.environ.get("EXPLORER_PUBLIC") == "1"
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.chdir(ROOT)
+    print("Starting Model Explorer …", flush=True)
+    watcher = threading.Thread(
+        target=announce, args=(url_of(asked.host, port), public, time.monotonic()), daemon=True
+    )
+    watcher.start()
+    sys.argv = [
+        "streamlit",
+        "run",
+        "app.py",
+        f"--server.address={asked.host}",
+        f"--server.port={port}",
+        "--server.headless=true",
+        "--logger.hideWelcomeMessage=true",
+    ]
+    runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
