@@ -1,0 +1,70 @@
+"""What all tests share: folders of their own, the gates of tests that need something, and no skipping on CI."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CI = os.environ.get("CI", "") not in ("", "0", "false")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip `gpu` tests where there is no GPU, and whatever asks for CIFAR-10 where it is absent."""
+    for item in items:
+        if item.get_closest_marker("gpu") and not gpu_present():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+def gpu_present() -> bool:
+    import torch  # imported here: most runs of a few tests need no torch
+
+    return torch.cuda.is_available()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
+    """On CI a skipped test has failed, because .ci/run brings all that tests need; a GPU it cannot bring."""
+    report = yield
+    if CI and report.skipped and not hasattr(report, "wasxfail") and not item.get_closest_marker("gpu"):
+        report.outcome, report.longrepr = "failed", f"skipped on CI: {report.longrepr}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):
+    """The same for a whole file that skips itself, as pytest.importorskip does."""
+    report = yield
+    if CI and report.skipped:
+        report.outcome, report.longrepr = "failed", f"skipped on CI: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and jobs of a test go to a folder of its own; data sets are only read and stay where they are."""
+    monkeypatch.setenv("EXPLORER_RUNS", str(tmp_path_factory.mktemp("runs")))
+    for name in ("EXPLORER_PUBLIC", "EXPLORER_TOKEN", "EXPLORER_JOB"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def cifar10() -> None:
+    """Ask for this in a test that needs all of CIFAR-10."""
+    from explorer import data
+
+    if not data.available("cifar10"):
+        pytest.skip("CIFAR-10 is not here: python -m explorer data get cifar10")
+
+
+@pytest.fixture(scope="session")
+def python() -> str:
+    """The interpreter to start commands with: `[python, "-m", "explorer", …]`."""
+    return sys.executable
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The project's folder; paths in tests never depend on the working folder."""
+    return ROOT
