@@ -1,6 +1,6 @@
-"""Writing files so that a reader sees the old one or the new one, never half: after kill -9, on a full disk, always.
+"""Writing files so that a reader sees the old one or the new one, never half: after kill -9, on a full disk.
 
-The new bytes go to a temporary file in the same folder, are forced to disk, and take the old name in one step.
+The new bytes go to a temporary file in the same folder, are forced to disk, and take the name in one step.
 """
 
 import contextlib
@@ -20,8 +20,8 @@ TEMPORARY = ".tmp-"  # the beginning of every temporary name, for `sweep`
 def replacing(path: Path) -> Iterator[Path]:
     """Give the path of a temporary file to fill; at the end of the block it becomes `path`.
 
-    When the block or the disk fails, `path` is as it was and the temporary file is gone. A full disk, a read-only
-    folder or a file in a folder's place is a Problem in one sentence.
+    When the block or the disk fails, `path` is as it was and the temporary file is gone. A full disk, a
+    read-only folder or a file in a folder's place is a Problem in one sentence.
     """
     path = Path(path)
     temporary = None
@@ -30,9 +30,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}{path.suffix}"
         temporary.touch(exist_ok=False)
         yield temporary
-        with open(temporary, "r+b") as file:
+        with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise Problem("Cannot write {path}: {reason}.", path=path, reason=error.strerror or error) from error
@@ -73,7 +73,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path, older_than: float = 3600.0) -> int:
-    """Remove the temporary files a killed writer left in `folder`; younger ones (seconds) may belong to a living one."""
+    """Remove what a killed writer left in `folder`; younger files (seconds) may belong to a living one."""
     removed = 0
     for path in Path(folder).glob(TEMPORARY + "*"):
         with contextlib.suppress(OSError):
@@ -81,4 +81,3 @@ def sweep(folder: Path, older_than: float = 3600.0) -> int:
                 path.unlink()
                 removed += 1
     return removed
-

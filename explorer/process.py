@@ -1,5 +1,6 @@
-"""Is the process we once started still running? A process id alone cannot tell: the system gives it out again."""
+"""Is the process we once started still running? Its id alone cannot tell: the system gives it out again."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -10,9 +11,9 @@ HOST = socket.gethostname()
 
 
 def identity(pid: int) -> str | None:
-    """What tells this process from any later one with the same id: boot and start time. None when it does not run.
+    """What tells this process from a later one with the same id: boot and start time. None when it is gone.
 
-    A zombie (ended, not yet waited for) does not run.
+    A zombie (ended, not yet waited for) is gone.
     """
     if pid <= 0:
         return None
@@ -43,7 +44,7 @@ def card() -> dict[str, object]:
 
 
 def alive(written: dict) -> bool | None:
-    """Does the process described by `card()` still run? None: cannot be known (another machine, nothing written)."""
+    """Does the process described by `card()` still run? None: unknown (another machine, nothing written)."""
     pid, then = written.get("pid"), written.get("identity")
     if not isinstance(pid, int) or not then or written.get("host") != HOST:
         return None
@@ -51,7 +52,7 @@ def alive(written: dict) -> bool | None:
 
 
 def group(leader: int, mark: str) -> list[int]:
-    """The ids of the running processes in the process group `leader` that carry `mark` ("NAME=value") as environment.
+    """The running processes of process group `leader` that have `mark` ("NAME=value") in their environment.
 
     Without /proc the list is empty: nothing can be proved there.
     """
@@ -70,7 +71,5 @@ def group(leader: int, mark: str) -> list[int]:
 
 def signal_group(leader: int, number: signal.Signals) -> None:
     """Send a signal to a whole process group; one that is gone already is no error."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(leader, number)
-    except (ProcessLookupError, PermissionError):
-        pass
