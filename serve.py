@@ -1,12 +1,12 @@
 """Start the app and say when it is ready: `python serve.py [--host 127.0.0.1] [--port 8501]`, or `make run`.
 
-Beyond `streamlit run app.py` it does three things: it says in one sentence why an address cannot be used; it
-prints the address only when a page would answer (GET /readyz is 200); and for any address that others can
-reach it turns on the public mode, unless EXPLORER_TOKEN is set. It imports the standard library only.
+Beyond `streamlit run app.py` it does two things: it says in one sentence why an address cannot be used, and
+prints the address only when a page would answer (GET /readyz is 200). It imports the standard library only.
 """
 
 import argparse
 import errno
+import json
 import os
 import runpy
 import socket
@@ -15,7 +15,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from ipaddress import ip_address
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -24,16 +23,6 @@ WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # listened on everywhere, rea
 
 class CannotServe(Exception):
     """Why the app cannot listen on an address, in one sentence."""
-
-
-def own_machine_only(host: str) -> bool:
-    """Whether `host` (a name or an address) can be reached from this machine only."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_address(host: str, port: int) -> None:
@@ -79,25 +68,36 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def announce(url: str, public: bool, started: float) -> None:
-    """Print `url` once the app answers on /readyz, asking four times a second for ten minutes at most."""
-    ask = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # no proxy between this machine and itself
-    while time.monotonic() - started < 600:
+def readiness(url: str) -> dict:
+    """What /readyz says, also while it is 503; empty when nothing answers yet. No proxy lies on the way."""
+    ask = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
         try:
-            with ask.open(f"{url}/readyz", timeout=5) as answer:
-                if answer.status == 200:
-                    break
-        except (urllib.error.URLError, OSError):
-            pass
+            answer = ask.open(f"{url}/readyz", timeout=5)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return dict(json.load(answer))
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def announce(url: str, started: float) -> None:
+    """Print `url` once the app is ready, asking four times a second for ten minutes at most."""
+    state = readiness(url)
+    while not state.get("ready") and not state.get("seconds") and time.monotonic() - started < 600:
         time.sleep(0.25)
-    else:
-        print(f"The app has not become ready in ten minutes; {url}/readyz says why.", flush=True)
+        state = readiness(url)
+    if not state.get("ready"):
+        print(
+            f"\n  Model Explorer runs on {url} but is not ready: {state.get('step', 'no answer')}.",
+            flush=True,
+        )
         return
-    kept = "Public mode: viewing, predicting and explaining only. " if public else ""
     seconds = time.monotonic() - started
-    print(f"\n  Model Explorer is ready: {url}   ({seconds:.0f} s; Ctrl-C stops it)\n  {kept}", flush=True)
+    print(f"\n  Model Explorer is ready: {url}   ({seconds:.0f} s; Ctrl-C stops it)", flush=True)
+    if state.get("public"):
+        print("  Public mode, because others can reach it: it shows, predicts and explains.", flush=True)
 
 
 def main() -> None:
@@ -113,16 +113,11 @@ def main() -> None:
     except CannotServe as error:
         sys.exit(str(error))
 
-    if not own_machine_only(asked.host) and not os.environ.get("EXPLORER_TOKEN"):
-        os.environ["EXPLORER_PUBLIC"] = "1"
-    public = os.environ.get("EXPLORER_PUBLIC") == "1"
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.chdir(ROOT)
     print("Starting Model Explorer …", flush=True)
-    watcher = threading.Thread(
-        target=announce, args=(url_of(asked.host, port), public, time.monotonic()), daemon=True
-    )
-    watcher.start()
+    url = url_of(asked.host, port)
+    threading.Thread(target=announce, args=(url, time.monotonic()), daemon=True).start()
     sys.argv = [
         "streamlit",
         "run",

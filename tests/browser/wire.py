@@ -1,0 +1,54 @@
+"""Streamlit's WebSocket without a browser: runs of a page's script, and what they draw.
+
+The protocol is internal to Streamlit, which is one reason why requirements.txt pins it.
+"""
+
+from websockets.sync.client import connect
+
+
+class Session:
+    """A visitor of a page: path "" or "evaluate", query "split=test"; `elements`: what its last run drew."""
+
+    def __init__(self, port: int, path: str = "", query: str = ""):
+        self.path, self.query, self.page_hash = path, query, ""
+        self.elements: list[str] = []
+        self.socket = connect(
+            f"ws://127.0.0.1:{port}/_stcore/stream",
+            subprotocols=["streamlit"],
+            origin=f"http://127.0.0.1:{port}",
+            max_size=None,
+            compression=None,
+            proxy=None,
+        )
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def run(self) -> "Session":
+        """Run the page's script once, to its end, as a click does that changes nothing."""
+        from streamlit.proto.BackMsg_pb2 import BackMsg
+        from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+        ask = BackMsg()
+        ask.rerun_script.query_string = self.query
+        if self.page_hash:
+            ask.rerun_script.page_script_hash = self.page_hash
+        else:
+            ask.rerun_script.page_name = self.path
+        self.socket.send(ask.SerializeToString())
+        self.elements = []
+        while True:
+            message = ForwardMsg()
+            message.ParseFromString(self.socket.recv(timeout=60))
+            kind = message.WhichOneof("type")
+            if kind == "new_session":
+                self.page_hash = message.new_session.page_script_hash
+            elif kind == "navigation":
+                self.page_hash = message.navigation.page_script_hash
+            elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
+                self.elements.append(message.delta.new_element.WhichOneof("type"))
+            elif kind == "script_finished":
+                return self
