@@ -86,34 +86,40 @@ def select(
     default: str | None = None,
     kind: str = "selectbox",
     help: str | None = None,  # noqa: A002 (Streamlit's name)
+    sticky: bool = False,
+    bare: bool = False,
 ) -> str:
-    """Choose one of `options` (id -> words on screen, already translated), bound to the address; returns the id.
+    """Choose one of `options` (id -> words on screen, translated); returns the id, which is also ?key=id.
 
-    kind: "selectbox", "segmented" or "radio". The address carries the words on screen, as Streamlit writes them; an id
-    or the words of another language is understood as well when `options` is made with `t` (see `_arrive`).
+    Streamlit's own binding would write the words into the address, and a link would not outlive a change of language.
+    kind: "selectbox", "segmented" or "radio";  sticky: a choice stays when the address no longer names it;
+    bare: no label above it (screen readers still have it).
     """
-    ids = list(options)
-    first = default if default in options else ids[0]
-    _arrive(key, options)
-    words = options.__getitem__
+    first = default if default in options else next(iter(options))
+    asked, known = st.query_params.get(key), f"{key} in the address"
+    if key not in st.session_state or asked != st.session_state.get(known):  # a visit, a link, or the back button
+        if asked in options:
+            st.session_state[key] = asked
+        elif key not in st.session_state or not sticky:
+            st.session_state[key] = first
+    if st.session_state[key] not in options:
+        st.session_state[key] = first
+    shared = {
+        "format_func": options.__getitem__,
+        "key": key,
+        "help": help,
+        "label_visibility": "collapsed" if bare else "visible",
+    }
     if kind == "segmented":
-        chosen = st.segmented_control(
-            label, ids, default=first, required=True, format_func=words, key=key, help=help, bind="query-params"
-        )
+        chosen = st.segmented_control(label, list(options), required=True, **shared)
+    elif kind == "radio":
+        chosen = st.radio(label, list(options), horizontal=True, **shared)
     else:
-        widget = st.radio if kind == "radio" else st.selectbox
-        extra = {"horizontal": True} if kind == "radio" else {}
-        chosen = widget(
-            label, ids, index=ids.index(first), format_func=words, key=key, help=help, bind="query-params", **extra
-        )
-    return chosen if chosen in options else first
-
-
-def _arrive(key: str, options: Mapping[str, str]) -> None:
-    """Let ?key=id open the page as well as ?key=words: ids outlive a change of language or wording."""
-    asked = st.query_params.get(key)
-    if asked in options and asked not in options.values() and key not in st.session_state:
-        st.session_state[key] = asked
+        chosen = st.selectbox(label, list(options), **shared)
+    chosen = chosen if chosen in options else first
+    to_url(key, None if chosen == first else chosen)
+    st.session_state[known] = st.query_params.get(key)
+    return chosen
 
 
 def checkpoint_picker(

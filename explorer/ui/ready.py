@@ -1,0 +1,93 @@
+"""The warm-up before the first visitor, and what /readyz tells about it."""
+
+import gc
+import importlib
+import logging
+import time
+from functools import cache
+from typing import Any
+
+from explorer import checkpoints
+from explorer.text import Problem, t
+
+log = logging.getLogger("explorer")
+
+# What pages import: paid here once instead of by the first visitor.
+IMPORTS = ("numpy", "pandas", "PIL.Image", "altair", "plotly.graph_objects", "sklearn.datasets", "torch", "torchvision")
+FIRST = ("cifar10-fastnet", "digits-fastnet")  # which checkpoint to load first, when it is here
+
+_progress: dict[str, Any] = {"step": "starting", "forward": None, "seconds": None}
+
+
+def warm_up() -> None:
+    """Import, load a checkpoint, do one forward pass, then take what is in memory out of garbage collection."""
+    started = time.monotonic()
+    for module in IMPORTS:
+        _progress["step"] = f"importing {module}"
+        try:
+            importlib.import_module(module)
+        except ImportError as error:  # plotly, for example, is needed by some pages only
+            log.warning("not imported: %s (%s)", module, error)
+    try:
+        _progress["step"] = "one forward pass"
+        _progress["forward"] = _forward()
+        _progress["step"] = "done"
+    except Problem as problem:
+        _progress["step"] = f"no forward pass: {problem}"
+        log.error("warm-up: %s", problem)
+    except Exception as error:
+        _progress["step"] = f"no forward pass: {error!r}"
+        log.exception("warm-up failed")
+    # Streamlit collects all generations after every script run: 300 ms of CPU with torch in memory, 0 once frozen.
+    gc.collect()
+    gc.freeze()
+    _progress["seconds"] = round(time.monotonic() - started, 1)
+
+
+def _forward() -> str:
+    """Load a checkpoint through the cache that pages use and predict one grey picture; returns its name."""
+    import numpy as np
+
+    from explorer import device
+    from explorer.analysis import predict
+    from explorer.ui import cache
+
+    device.set_threads()
+    names = [entry.name for entry in cache.entries() if entry.card and entry.card.task == "classifier"]
+    if not names:
+        return "nothing to load"
+    name = next((first for first in FIRST if first in names), names[0])
+    loaded = cache.model(name)
+    logits = predict.logits(loaded, np.full((1, 3, 32, 32), 127, np.uint8))
+    if not np.isfinite(logits).all():
+        raise Problem("{name} gives numbers that are not finite.", name=name)
+    return name
+
+
+def state() -> dict[str, Any]:
+    """Whether a visitor would be served well now, and why not: {ready, step, checkpoints, unreadable, forward, seconds}."""
+    try:
+        entries = checkpoints.catalogue()
+    except (OSError, Problem) as error:
+        return {"ready": False, "step": f"the checkpoints cannot be read: {error}"}
+    return {
+        "ready": _progress["forward"] is not None and _progress["seconds"] is not None,
+        "step": _progress["step"],
+        "checkpoints": [entry.name for entry in entries if entry.card],
+        "unreadable": {entry.name: str(entry.problem) for entry in entries if not entry.card},
+        "forward": _progress["forward"],
+        "seconds": _progress["seconds"],
+    }
+
+
+def device_line() -> str:
+    """Device and precision in words, or that the imports are still under way."""
+    return t("Device: {device}", device=_device()) if _progress["seconds"] is not None else t("Warming up …")
+
+
+@cache
+def _device() -> str:
+    from explorer import device
+
+    chosen = device.choose()
+    return f"{device.describe(chosen)} · {str(device.precision('conv', chosen)).removeprefix('torch.')}"

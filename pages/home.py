@@ -1,0 +1,78 @@
+"""What can be asked here, which checkpoints there are, and what was reported elsewhere beside what was measured here."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from explorer.text import N_, t
+from explorer.ui import cache, overview, widgets
+
+PAGES = Path(__file__).parent
+# A question, the page that answers it, and how.
+QUESTIONS = [
+    (
+        N_("What is in my picture?"),
+        "predict",
+        N_("Drop one in. Up to four models answer side by side, with calibrated probabilities."),
+    ),
+    (
+        N_("Does it know when it does not know?"),
+        "predict",
+        N_("Show it something that is none of its classes: it should say so, and not guess."),
+    ),
+    (
+        N_("How often is it wrong, and where?"),
+        "evaluate",
+        N_("A confusion matrix, a report per class and curves. Every cell opens to its pictures."),
+    ),
+    (
+        N_("Which of two models is better?"),
+        "evaluate",
+        N_("What one puts right and the other breaks, and whether chance would explain it."),
+    ),
+]
+ANSWERS = {"predict": N_("Predict a picture"), "evaluate": N_("Evaluate a model")}
+
+widgets.heading(
+    "Model Explorer",
+    t("Train or load a model, drop in a picture, and see what it says, why, and how often it is wrong."),
+)
+
+st.subheader(t("What you can ask here"), anchor=False)
+with st.grid("auto", min_column_width=250):
+    for question, page, how in QUESTIONS:
+        with st.container(border=True):
+            st.markdown(f"**{t(question)}**  \n{t(how)}")
+            if (PAGES / f"{page}.py").is_file():
+                st.page_link(PAGES / f"{page}.py", label=t(ANSWERS[page]), icon=":material/arrow_forward:")
+
+entries = cache.entries()
+cards = [entry.card for entry in entries if entry.card]
+
+st.subheader(t("The models that are here"), anchor=False)
+if cards:
+    st.table(overview.frame(overview.checkpoint_table(cards)), border="horizontal", hide_index=True,
+             alt=t("The checkpoints: what each is for, its data, its result and its size"))  # fmt: skip
+    with st.expander(t("What these numbers rest on"), icon=":material/fact_check:"):
+        st.table(overview.frame(overview.evidence_table(cards)), border="horizontal", hide_index=True,
+                 alt=t("The checkpoints: hash of the weights, data, seed, training time and recipe"))  # fmt: skip
+else:
+    widgets.empty_state(t("There is no checkpoint yet. Train one: `python -m explorer train --model fastnet --data digits`"))
+for entry in entries:
+    if not entry.card:
+        st.warning(
+            t("Checkpoint {name} cannot be used: {problem}", name=entry.name, problem=str(entry.problem)),
+            icon=":material/warning:",
+        )
+
+st.subheader(t("What was reported, and what we reach"), anchor=False)
+st.markdown(t("Figures from course slides and notes, beside the same recipe run here and beside our own recipe. "
+              "An empty place means that it has not been run."))  # fmt: skip
+st.table(overview.frame(overview.reported_table(cards)), border="horizontal", hide_index=True,
+         alt=t("Reported figures beside the figures measured here"))  # fmt: skip
+more = st.expander(t("Everything else that was reported"), icon=":material/menu_book:", key="more", on_change="rerun")
+if more.open:
+    with more:
+        for about, comparable, table in overview.other_figures():
+            st.markdown(f"**{about}**  \n{comparable}")
+            st.table(overview.frame(table), border="horizontal", hide_index=True, width="content", alt=about)
