@@ -12,7 +12,13 @@ from PIL import Image
 
 from explorer.text import Missing, Problem, t
 from explorer.ui import cache
+from explorer.ui.progress import get_data_button
 from explorer.views import pictures
+
+__all__ = [
+    "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "get_data_button", "heading",
+    "large_type", "picture", "plotly", "problems", "report_error", "select", "to_url",
+]  # fmt: skip
 
 log = logging.getLogger("explorer")
 
@@ -146,7 +152,7 @@ def checkpoint_picker(
 def picture(image: Picture, alt: str, caption: str | None = None, width: int | str = "content", factor: int = 4) -> None:
     """One picture; a uint8 (3, H, W) array is enlarged `factor` times without blurring. `alt` says what it shows."""
     if isinstance(image, np.ndarray):
-        image = pictures.enlarge(image, factor)
+        image = pictures.thumbnail_uri(image, factor)
     if isinstance(image, Image.Image) and max(image.size) <= 512:
         image = pictures.data_uri(image)  # small pictures travel with the page: no request each, always as lossless PNG
     st.image(image, caption=caption, width=width, alt=alt)

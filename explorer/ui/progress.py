@@ -1,0 +1,86 @@
+"""Start a job with a button and follow it. The job id stands in the address, so any session can follow it again."""
+
+from datetime import timedelta
+
+import streamlit as st
+
+from explorer import jobs
+from explorer.jobs import JobStatus
+from explorer.text import Problem, t
+
+EVERY = timedelta(seconds=1)
+
+
+def get_data_button(name: str) -> None:
+    """The button that gets a data set; once pressed, how far that is, a way to stop it, and how it ended."""
+    kind = "data"
+    if jobs.public_mode():
+        st.caption(t("This server is public: only its owner can get {name} (python -m explorer data get {name}).", name=name))
+        return
+    found = attached(kind)
+    if found and found.live:
+        _follow(found.id)
+        return
+    if found:
+        _ended(found)
+    problem = st.session_state.pop("job problem", None)
+    if problem:
+        st.error(str(problem), icon=":material/warning:")
+    st.button(
+        t("Get {name}", name=name),
+        on_click=start,
+        args=(["data", "get", name], kind),
+        key=f"get {name}",
+        type="primary",
+        icon=":material/download:",
+    )
+
+
+def start(args: list[str], kind: str) -> None:
+    """Submit a job and put its id into the address (a callback, so a Problem is kept for the next run to show)."""
+    try:
+        st.query_params["job"] = jobs.submit(args, kind)
+    except Problem as problem:
+        st.session_state["job problem"] = problem
+
+
+def attached(kind: str) -> JobStatus | None:
+    """The job of this kind that the address names, else one that is under way, else None."""
+    asked = st.query_params.get("job")
+    if asked:
+        try:
+            found = jobs.status(asked)
+        except Problem:  # addresses are typed by strangers, and old jobs are forgotten
+            found = None
+        if found and found.kind == kind:
+            return found
+    return next((job for job in jobs.jobs() if job.live and job.kind == kind), None)
+
+
+@st.fragment(run_every=EVERY)
+def _follow(job_id: str) -> None:
+    """Draw a live job anew every second; when it has ended, the whole page, which can go on then."""
+    found = jobs.status(job_id)
+    if not found.live:
+        st.rerun()
+    words = t(found.message) if found.message else t(jobs.STATES[found.state])
+    if found.progress is not None:
+        words += f" · {100 * found.progress:.0f} %"
+    st.progress(found.progress or 0.0, text=f"{words} · {_minutes(found.seconds)}")
+    st.button(t("Stop"), on_click=jobs.stop, args=(job_id,), key=f"stop {job_id}", icon=":material/stop:")
+
+
+def _ended(found: JobStatus) -> None:
+    """How a job ended, when it did not end well."""
+    if found.state == "done":
+        return
+    reason = str(found.error) if found.error else t(jobs.STATES[found.state])
+    st.error(reason, icon=":material/warning:")
+    lines = jobs.logs(found.id, 20)
+    if lines:
+        with st.expander(t("What it said last")):
+            st.code("\n".join(lines), language=None)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
