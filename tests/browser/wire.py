@@ -7,11 +7,11 @@ from websockets.sync.client import connect
 
 
 class Session:
-    """A visitor of a page: path "" or "evaluate", query "split=test"; `elements`: what its last run drew."""
+    """A visitor of a page (path "" or "evaluate", query "split=test"); `elements`: what the last run drew."""
 
     def __init__(self, port: int, path: str = "", query: str = ""):
         self.path, self.query, self.page_hash = path, query, ""
-        self.elements: list[str] = []
+        self.elements: list = []  # of Element, Streamlit's message for one thing on the page
         self.socket = connect(
             f"ws://127.0.0.1:{port}/_stcore/stream",
             subprotocols=["streamlit"],
@@ -49,6 +49,16 @@ class Session:
             elif kind == "navigation":
                 self.page_hash = message.navigation.page_script_hash
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-                self.elements.append(message.delta.new_element.WhichOneof("type"))
+                self.elements.append(message.delta.new_element)
             elif kind == "script_finished":
                 return self
+
+    def kinds(self) -> list[str]:
+        """The kinds of the elements drawn: "heading", "selectbox", "exception" …"""
+        return [element.WhichOneof("type") for element in self.elements]
+
+    def errors(self) -> list[str]:
+        """What the page complained of in the last run: exceptions, and alerts drawn as errors."""
+        found = [element.exception.message for element in self.elements if element.HasField("exception")]
+        alerts = [element.alert for element in self.elements if element.HasField("alert")]
+        return found + [alert.body for alert in alerts if alert.format == alert.ERROR]

@@ -1,0 +1,88 @@
+"""A server to test and what a test does with it: shared by the files of this folder."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
+
+
+class Server:
+    """A fresh server in a process group of its own; {port} in `command` becomes a free port."""
+
+    def __init__(self, own: Path, command: list[str], folder: Path = ROOT, **environment: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = own / "server.log"
+        defaults = {
+            "EXPLORER_RUNS": str(own / "runs"),
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2"),
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *(word.format(port=self.port) for word in command)],
+                cwd=folder,
+                env={**os.environ, **defaults, **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def answers(self, path: str) -> int:
+        """The HTTP status of a GET, 0 when nothing listens."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def wait_until_ready(self, path: str = "/readyz", seconds: float = 120) -> "Server":
+        """Wait for `path`; without it within `seconds` the test fails with the server's own words."""
+        end = time.monotonic() + seconds
+        while self.answers(path) != 200:
+            if self.process.poll() is not None or time.monotonic() > end:
+                pytest.fail(f"the server did not become ready:\n{self.words()}")
+            time.sleep(0.1)
+        return self
+
+    def words(self) -> str:
+        """What the server wrote so far."""
+        return self.log.read_text(errors="replace")
+
+    def cpu_seconds(self) -> float:
+        """Processor time of the server process since its start."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def stop(self) -> None:
+        """End the whole process group."""
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(self.process.pid, kind)
+                self.process.wait(10)
+            except (ProcessLookupError, subprocess.TimeoutExpired):
+                continue
+
+
+def settled(page) -> None:
+    """Wait until Streamlit has run the script to its end and shows no exception-free half page."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_selector('[data-testid="stAppViewContainer"]')
+
+
+def path_of(page: str) -> str:
+    """The part of the address that names a page."""
+    return "" if page == "home" else page

@@ -1,0 +1,100 @@
+"""What the server makes of a page without a browser: hostile addresses, and what one run costs."""
+
+import ast
+import statistics
+from urllib.parse import quote
+
+import pytest
+
+from tests.browser.harness import PAGES, ROOT, Server, path_of
+from tests.browser.wire import Session
+
+HOSTILE = [
+    "nan",
+    "-1",
+    "1e9",
+    "null",
+    "[]",
+    "../../etc/passwd",
+    "%00",
+    "<script>alert(1)</script>",
+    "😀",
+    "a" * 10_000,
+]
+
+
+def parameters() -> list[str]:
+    """Every name that the app reads from the address: keys of bound widgets and of our own helpers."""
+    found = {"lang"}
+    for file in [*(ROOT / "pages").glob("*.py"), *(ROOT / "explorer/ui").glob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Call):
+                bound = [word.value for word in node.keywords if word.arg == "key"]
+                if getattr(node.func, "attr", "") in (
+                    "from_url",
+                    "to_url",
+                    "get",
+                    "checkpoint_picker",
+                    "select",
+                ):
+                    bound += node.args[:3]
+                found |= {
+                    one.value for one in bound if isinstance(one, ast.Constant) and isinstance(one.value, str)
+                }
+    return sorted(name for name in found if name.isidentifier())
+
+
+def visit(server: Server, name: str, query: str = "") -> Session:
+    """One visit of a page with a query, run to its end."""
+    with Session(server.port, path_of(name), query) as session:
+        return session.run()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_hostile_address_shows_the_defaults(name, server):
+    usual = visit(server, name)
+    assert usual.errors() == []
+    for value in HOSTILE:
+        drawn = visit(server, name, "&".join(f"{key}={quote(value)}" for key in parameters()))
+        assert drawn.errors() == [], value[:40]
+        assert drawn.kinds() == usual.kinds(), value[:40]
+    assert "Traceback" not in server.words()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAGES)
+def test_each_parameter_alone_may_be_hostile(name, server):
+    for key in parameters():
+        for value in HOSTILE:
+            assert visit(server, name, f"{key}={quote(value)}").errors() == [], (key, value[:40])
+    assert "Traceback" not in server.words()
+
+
+def cost(server: Server, session: Session, runs: int) -> float:
+    """Seconds of the server's processor time for one run of the session's page."""
+    before = server.cpu_seconds()
+    for _ in range(runs):
+        session.run()
+    return (server.cpu_seconds() - before) / runs
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_cached_page_costs_at_most_four_empty_pages(name, server, empty_server, record_property):
+    with Session(server.port, path_of(name)) as full, Session(empty_server.port) as empty:
+        assert full.run().errors() == [] and empty.run().kinds() == ["heading"]
+        for session in (full, empty):
+            for _ in range(10):  # caches, and the code paths of the first runs
+                session.run()
+        pairs = [(cost(server, full, 20), cost(empty_server, empty, 20)) for _ in range(5)]  # turn by turn
+    ratio = statistics.median(page for page, _ in pairs) / statistics.median(nothing for _, nothing in pairs)
+    record_property("ratio", ratio)
+    print(f"{name}: {ratio:.2f} times an empty page; (page, empty) in ms: "
+          f"{[(round(1e3 * page, 1), round(1e3 * nothing, 1)) for page, nothing in pairs]}")  # fmt: skip
+    assert ratio <= 4
+
+
+def test_the_measure_would_notice_the_garbage_collector(empty_server, server):
+    """An empty page with torch loaded stays far below the 100 ms that one full collection costs."""
+    with Session(empty_server.port) as empty:
+        empty.run()
+        assert cost(empty_server, empty, 20) < 0.05
