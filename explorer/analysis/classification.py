@@ -133,6 +133,33 @@ def top_confusions(matrix: np.ndarray, limit: int = 10) -> list[Confusion]:
     return [Confusion(i, j, int(off[i, j]), int(support[i])) for i, j in cells if off[i, j]]
 
 
+def by_recall(matrix: np.ndarray) -> np.ndarray:
+    """Class numbers (K,), the class that is found least often first."""
+    return np.argsort(np.diag(matrix) / np.maximum(matrix.sum(1), 1), kind="stable")
+
+
+def by_likeness(matrix: np.ndarray) -> np.ndarray:
+    """Class numbers (K,) classes mistaken for one another side by side: the order of the Fiedler vector."""
+    ties = (matrix + matrix.T).astype(np.float64)
+    np.fill_diagonal(ties, 0)
+    if not ties.any():
+        return np.arange(len(matrix))
+    laplacian = np.diag(ties.sum(1)) - ties
+    values, vectors = np.linalg.eigh(
+        laplacian + ties.sum()
+    )  # the shift lifts the constant vector out of the way
+    found = vectors[:, values.argmin()]
+    return np.argsort(found * (1 if found[np.abs(found).argmax()] > 0 else -1), kind="stable")
+
+
+# Ways to order the classes of a confusion matrix: counts (K, K) -> class numbers (K,), and what to call it.
+ORDERS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
+    "classes": (lambda matrix: np.arange(len(matrix)), N_("class order")),
+    "recall": (by_recall, N_("most mistakes first")),
+    "likeness": (by_likeness, N_("mistaken for one another, together")),
+}
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that judges a classifier: fn(labels int (N,), probabilities (N, K)) -> float.

@@ -9,8 +9,11 @@ from sklearn import metrics as sk
 
 from explorer.analysis.classification import (
     METRICS,
+    ORDERS,
     Metric,
     brier,
+    by_likeness,
+    by_recall,
     confusion,
     log_loss,
     members,
@@ -104,6 +107,20 @@ def test_top_confusions_are_the_largest_cells_off_the_diagonal():
         (2, 0, 5, 100),
     ]
     assert top_confusions(np.diag([3, 4])) == []
+
+
+def test_orders_are_permutations_and_say_what_they_promise():
+    matrix = np.diag([90, 70, 90, 80, 90, 90])
+    for one, other in [(0, 3), (3, 5), (1, 4), (4, 2)]:
+        matrix[one, other] = matrix[other, one] = 9
+    matrix[5, 1] = 1  # the two chains 0-3-5 and 1-4-2 hang together by one picture
+    for order, label in ORDERS.values():
+        for case in (matrix, np.diag([5, 5, 5]), np.zeros((3, 3), int)):
+            assert sorted(order(case)) == list(range(len(case)))
+        assert label
+    assert by_likeness(matrix).tolist() in ([0, 3, 5, 1, 4, 2], [2, 4, 1, 5, 3, 0])
+    recall = np.diag(matrix) / matrix.sum(1)
+    assert (np.diff(recall[by_recall(matrix)]) >= 0).all()
 
 
 def test_log_loss_and_brier_equal_scikit_learn():
