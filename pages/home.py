@@ -38,10 +38,16 @@ widgets.heading(
     t("Train or load a model, drop in a picture, and see what it says, why, and how often it is wrong."),
 )
 
+with st.grid("auto", min_column_width=72, gap="xsmall"):
+    for name, pixels in overview.one_of_each_class():
+        with st.container(gap="xxsmall"):
+            widgets.picture(pixels, alt=t("A CIFAR-10 test picture of class {name}", name=name), factor=2)
+            st.caption(name)
+
 st.subheader(t("What you can ask here"), anchor=False)
-with st.grid("auto", min_column_width=250):
+with st.grid("auto", min_column_width=320):
     for question, page, how in QUESTIONS:
-        with st.container(border=True):
+        with st.container(border=True, height="stretch"):
             st.markdown(f"**{t(question)}**  \n{t(how)}")
             if (PAGES / f"{page}.py").is_file():
                 st.page_link(PAGES / f"{page}.py", label=t(ANSWERS[page]), icon=":material/arrow_forward:")
@@ -68,8 +74,10 @@ for entry in entries:
 st.subheader(t("What was reported, and what we reach"), anchor=False)
 st.markdown(t("Figures from course slides and notes, beside the same recipe run here and beside our own recipe. "
               "An empty place means that it has not been run."))  # fmt: skip
-st.table(overview.frame(overview.reported_table(cards)), border="horizontal", hide_index=True,
-         alt=t("Reported figures beside the figures measured here"))  # fmt: skip
+for kind, unit in overview.BESIDE_OURS.items():
+    st.markdown(f"**{t(unit)}**")
+    st.table(overview.frame(overview.reported_table(kind, cards)), border="horizontal", hide_index=True, alt=t(unit))
+    st.caption("  \n".join(overview.comparability(kind)))
 more = st.expander(t("Everything else that was reported"), icon=":material/menu_book:", key="more", on_change="rerun")
 if more.open:
     with more:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from explorer import reported
 from explorer.checkpoints import Card
 from explorer.reported import Figure
 from explorer.text import N_, t
+from explorer.ui import cache
 
 Table = dict[str, list[str]]
 
@@ -16,7 +18,12 @@ TASKS = {
     "classifier": N_("tells classes apart"),
     "generator": N_("draws pictures"),
 }
-MAIN = ("accuracy.", "fid.")  # kinds of reported figures that stand beside ours; the others are listed apart
+SHOWN = (18, 9, 2, 15, 12, 5, 3, 15, 18, 15)  # which of each class's fifty pictures on the sheet
+# Kinds of reported figures that stand beside ours, and their unit; the others are listed apart.
+BESIDE_OURS = {
+    "accuracy": N_("Accuracy on CIFAR-10's test set (n = 10,000)"),
+    "fid": N_("FID of 5,000 generated pictures, CIFAR-10 (lower is better)"),
+}
 NAMES = {
     "resnet18": "ResNet-18", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
     "drn_d_22": "DRN-D-22", "efficientnet_b0": "EfficientNet-B0", "efficientnet_at_224": "EfficientNet, 224 px",
@@ -40,9 +47,17 @@ def result(card: Card) -> str:
     if "accuracy" not in test:
         return t("not evaluated yet")
     words = t("**{accuracy}** accuracy, test, n = {n}, plain", accuracy=percent(test["accuracy"]), n=f"{test['n']:,}")
-    if "accuracy_6_views" in test:
-        words += " · " + t("{accuracy} with six views", accuracy=percent(test["accuracy_6_views"]))
+    if test.get("accuracy_6_views"):
+        words += "; " + t("{accuracy} with six views", accuracy=percent(test["accuracy_6_views"]))
     return words
+
+
+def one_of_each_class() -> list[tuple[str, np.ndarray]]:
+    """The ten classes of CIFAR-10, each with a picture of the sheet: (class name, uint8 (3, 32, 32))."""
+    sheet = cache.images("cifar10-sheet")
+    return [
+        (name, sheet.images[np.flatnonzero(sheet.labels == k)[SHOWN[k]]]) for k, name in enumerate(sheet.classes)
+    ]
 
 
 def checkpoint_table(cards: Iterable[Card]) -> Table:
@@ -77,47 +92,53 @@ def evidence_table(cards: Iterable[Card]) -> Table:
     return _columns(heads, rows)
 
 
-def same_figure(figure: Figure, card: Card) -> bool:
-    """Whether a card measures what a reported figure states: accuracy of that net on CIFAR-10's test set."""
-    return figure.kind == "accuracy" and card.data == "cifar10" and card.model == figure.what
-
-
 def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
-    """What we have beside a reported figure, from training with the reported recipe or with our own; "" for nothing."""
+    """What we have beside a reported accuracy on CIFAR-10's test set: trained with the reported recipe, or with ours.
+
+    Empty when that has not been run.
+    """
     found = [
-        f"{percent(card.metrics['test']['accuracy'])} ({card.name}, n = {card.metrics['test']['n']:,})"
+        f"{percent(card.metrics['test']['accuracy'])} ({card.name})"
         for card in cards
-        if same_figure(figure, card)
+        if figure.kind == "accuracy"
+        and (card.data, card.model) == ("cifar10", figure.what)
         and "accuracy" in card.metrics.get("test", {})
         and (card.recipe.get("name") == figure.recipe) == same_recipe
     ]
     return "; ".join(found)
 
 
-def reported_table(cards: list[Card]) -> Table:
-    """The reported accuracies and FIDs, each beside ours with their recipe and with our own."""
+def reported_table(kind: str, cards: list[Card]) -> Table:
+    """The reported figures of one kind ("accuracy", "fid"), each beside ours with their recipe and with our own."""
     rows = [
         (
             f"**{NAMES.get(figure.what, figure.what)}**",
-            f"**{figure.value}** {t(figure.unit)}",
+            f"{'≥ ' if 'at least' in figure.unit else ''}**{figure.value:g}**{' %' if kind == 'accuracy' else ''}",
             measured(figure, cards, same_recipe=True),
             measured(figure, cards, same_recipe=False),
-            f"{t(reported.COMPARABLE[figure.comparable])}: {t(figure.why)}",
-            t(figure.source),
         )
         for figure in reported.figures().values()
-        if figure.key.startswith(MAIN)
+        if figure.kind == kind
     ]
-    heads = (t("Model"), t("Reported"), t("Same recipe here"), t("Our recipe"), t("How comparable"), t("Source"))
-    return _columns(heads, rows)
+    return _columns((t("Model"), t("Reported"), t("Same recipe here"), t("Our recipe")), rows)
+
+
+def comparability(kind: str) -> list[str]:
+    """One line for all figures of a kind about which the same is known: which, how comparable, why, where they stand."""
+    lines: dict[str, list[str]] = {}
+    for figure in reported.figures().values():
+        if figure.kind == kind:
+            known = f"{t(reported.COMPARABLE[figure.comparable])}: {t(figure.why)} ({t(figure.source)})"
+            lines.setdefault(known, []).append(NAMES.get(figure.what, figure.what))
+    return [f"**{', '.join(names)}**: {known}" for known, names in lines.items()]
 
 
 def other_figures() -> list[tuple[str, str, Table]]:
     """The reported tables and claims without a counterpart yet: (what it is, how comparable, its rows)."""
     found = []
     for figure in reported.figures().values():
-        if not figure.key.startswith(MAIN):
-            about = t("{unit} ({source})", unit=t(figure.unit), source=t(figure.source))
+        if figure.kind not in BESIDE_OURS:
+            about = f"{t(figure.unit)} ({t(figure.source)})"
             rows = [(name, t(words) if not name else words) for name, words in figure.rows()]
             comparable = f"{t(reported.COMPARABLE[figure.comparable])}: {t(figure.why)}"
             found.append((about, comparable, _columns(("", t("Reported")), rows)))

@@ -152,8 +152,10 @@ def checkpoint_picker(
 def picture(image: Picture, alt: str, caption: str | None = None, width: int | str = "content", factor: int = 4) -> None:
     """One picture; a uint8 (3, H, W) array is enlarged `factor` times without blurring. `alt` says what it shows."""
     if isinstance(image, np.ndarray):
+        width = image.shape[-1] * factor if width == "content" else width  # else a long caption would stretch it
         image = pictures.thumbnail_uri(image, factor)
-    if isinstance(image, Image.Image) and max(image.size) <= 512:
+    elif isinstance(image, Image.Image) and max(image.size) <= 512:
+        width = image.width if width == "content" else width
         image = pictures.data_uri(image)  # small pictures travel with the page: no request each, always as lossless PNG
     st.image(image, caption=caption, width=width, alt=alt)
 
