@@ -1,0 +1,81 @@
+"""The nets: MODELS says how to build each one and what it is good for. A new one is a file and a line here.
+
+Every classifier offers `features(x)` (the last map), `embed(x)` (the pooled vector) and `forward(x)` (logits); x is
+float (B, 3, 32, 32), normalised with the mean and standard deviation of the data that the checkpoint names.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from explorer.models import fastnet, lenet, resnet
+from explorer.text import N_, Problem
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """What is known of a net before it is built.
+
+    build: number of classes -> module, freshly initialised from torch's global generator
+    stem: how it takes 32x32 pictures;  precision: "conv" or "depthwise" (see device.precision)
+    pooled_linear: logits = Linear(mean of the last map), so that a class activation map is exact
+    init: called once before training with (model, normalised float training pictures (N, 3, 32, 32))
+    """
+
+    build: Callable[..., nn.Module]
+    task: str
+    paper: str
+    stem: str
+    precision: str = "conv"
+    pooled_linear: bool = True
+    init: Callable[[nn.Module, torch.Tensor], None] | None = None
+
+
+_RESNET = {
+    "task": "classifier",
+    "paper": "He et al. 2015, arXiv 1512.03385",
+    "stem": N_("3x3 stride 1, no max-pool: the last map is 4x4"),
+}
+MODELS: dict[str, ModelSpec] = {
+    "lenet": ModelSpec(
+        lenet.LeNet,
+        task="classifier",
+        paper="LeCun et al. 1998",
+        stem=N_("5x5 without padding, two max-pools: the last map is 5x5"),
+        pooled_linear=False,
+    ),
+    "fastnet": ModelSpec(
+        fastnet.fastnet,
+        task="classifier",
+        paper="after Jordan 2024, arXiv 2404.00498",
+        stem=N_("frozen 2x2 whitening, three max-pools: the last map is 4x4"),
+        init=fastnet.init_whitening,
+    ),
+    "resnet18": ModelSpec(resnet.resnet18, **_RESNET),
+    "resnet34": ModelSpec(resnet.resnet34, **_RESNET),
+    "resnet50": ModelSpec(resnet.resnet50, **_RESNET),
+    "resnet101": ModelSpec(resnet.resnet101, **_RESNET),
+}
+
+
+def spec(name: str) -> ModelSpec:
+    """The entry of a model; Problem that lists the known ones otherwise."""
+    if name not in MODELS:
+        raise Problem("Unknown model {name}; known: {known}.", name=repr(str(name)[:80]), known=", ".join(MODELS))
+    return MODELS[name]
+
+
+def build(name: str, classes: int, seed: int | None = None) -> nn.Module:
+    """A fresh net in training mode, channels last; with a seed its initial weights depend on nothing else."""
+    found = spec(name)
+    with torch.random.fork_rng(enabled=seed is not None):
+        if seed is not None:
+            torch.manual_seed(seed)
+        return found.build(classes).to(memory_format=torch.channels_last)
+
+
+def parameter_count(model: nn.Module) -> int:
+    """The number of learnt values, frozen ones included, buffers left out."""
+    return sum(parameter.numel() for parameter in model.parameters())
