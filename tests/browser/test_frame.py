@@ -35,20 +35,10 @@ def test_every_picture_and_chart_says_what_it_shows(name, server, browser_page):
         assert len(image.get_attribute("alt") or "") > 5, image.evaluate(
             "node => node.outerHTML.slice(0, 300)"
         )
-    for kind in ("stVegaLiteChart", "stPlotlyChart", "stDataFrame"):
+    for kind in ("stVegaLiteChart", "stPlotlyChart", "stDataFrameResizable"):
         for drawn in main.locator(f'[data-testid="{kind}"]').all():
-            assert drawn.evaluate(SAYS_WHAT), drawn.evaluate("node => node.outerHTML.slice(0, 300)")
+            assert len(drawn.get_attribute("aria-label") or "") > 5, f"a {kind} without alt"
     assert visible_problems(browser_page) == []
-
-
-# A description of its own, on the element or right around it.
-SAYS_WHAT = """node => {
-  for (let at = node; at && !at.matches('[data-testid="stMain"]'); at = at.parentElement) {
-    if ((at.getAttribute("aria-label") || "").length > 5 || at.getAttribute("aria-describedby")) return true
-    if (at.matches('[data-testid="stElementContainer"]')) break
-  }
-  return [...node.querySelectorAll("[aria-label]")].some(part => part.getAttribute("aria-label").length > 20)
-}"""
 
 
 @pytest.mark.parametrize("name", PAGES)
