@@ -42,7 +42,9 @@ def reflect(index: torch.Tensor, size: int) -> torch.Tensor:
     return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
-def augment(images: torch.Tensor, how: Augment, rng: np.random.Generator, flipped: torch.Tensor | None = None) -> torch.Tensor:
+def augment(
+    images: torch.Tensor, how: Augment, rng: np.random.Generator, flipped: torch.Tensor | None = None
+) -> torch.Tensor:
     """Flip and shift uint8 (B, 3, H, W) pictures, by one gather over index maps; the same shape comes back, channels last.
 
     flipped: bool (B,), which pictures to mirror when `how.flip` is "alternating"

@@ -45,14 +45,18 @@ def load(split: str) -> ImageSet:
     try:
         pixels, labels = np.load(path, mmap_mode="r"), np.load(_labels(split))
     except (OSError, ValueError, EOFError) as error:
-        raise Problem("{path} cannot be read ({error}); delete it and load again.", path=path, error=error) from error
+        raise Problem(
+            "{path} cannot be read ({error}); delete it and load again.", path=path, error=error
+        ) from error
     _check(split, pixels.transpose(0, 3, 1, 2), path)
     return _image_set(split, pixels, labels)
 
 
 def _image_set(split: str, pixels: np.ndarray, labels: np.ndarray) -> ImageSet:
     images = pixels.transpose(0, 3, 1, 2)
-    return ImageSet("cifar10", split, images, labels, CLASSES, MEAN, STD, fingerprint(images, labels, CLASSES))
+    return ImageSet(
+        "cifar10", split, images, labels, CLASSES, MEAN, STD, fingerprint(images, labels, CLASSES)
+    )
 
 
 def _array(split: str) -> Path:
@@ -64,7 +68,9 @@ def _labels(split: str) -> Path:
 
 
 def _parquet(split: str) -> list[Path]:
-    return sorted(path for base in (folder(), folder() / "plain_text") for path in base.glob(f"{split}-*.parquet"))
+    return sorted(
+        path for base in (folder(), folder() / "plain_text") for path in base.glob(f"{split}-*.parquet")
+    )
 
 
 def _torchvision_files() -> Path:
@@ -82,7 +88,9 @@ def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
         try:
             found = CIFAR10(str(folder()), train=split == "train", download=False)
         except RuntimeError as error:
-            raise Problem("The files in {path} are not torchvision's CIFAR-10: {error}", path=folder(), error=error) from error
+            raise Problem(
+                "The files in {path} are not torchvision's CIFAR-10: {error}", path=folder(), error=error
+            ) from error
         return found.data, np.asarray(found.targets, np.int64)
     raise Missing(
         "CIFAR-10 is not here yet; get it with: python -m explorer data get cifar10 (170 MB, looked for in {path}).",

@@ -46,7 +46,9 @@ def pixel_hash(images: np.ndarray) -> str:
 
 def fingerprint(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> str:
     """64 hex digits that change when a pixel, a label, the order or a class name changes."""
-    text = "\n".join([pixel_hash(images), hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest(), *classes])
+    text = "\n".join(
+        [pixel_hash(images), hashlib.sha256(labels.astype("<i8").tobytes()).hexdigest(), *classes]
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 

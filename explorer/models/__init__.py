@@ -63,17 +63,19 @@ MODELS: dict[str, ModelSpec] = {
 def spec(name: str) -> ModelSpec:
     """The entry of a model; Problem that lists the known ones otherwise."""
     if name not in MODELS:
-        raise Problem("Unknown model {name}; known: {known}.", name=repr(str(name)[:80]), known=", ".join(MODELS))
+        raise Problem(
+            "Unknown model {name}; known: {known}.", name=repr(str(name)[:80]), known=", ".join(MODELS)
+        )
     return MODELS[name]
 
 
-def build(name: str, classes: int, seed: int | None = None) -> nn.Module:
+def build(name: str, classes: int, seed: int | None = None, **args: object) -> nn.Module:
     """A fresh net in training mode, channels last; with a seed its initial weights depend on nothing else."""
     found = spec(name)
     with torch.random.fork_rng(enabled=seed is not None):
         if seed is not None:
             torch.manual_seed(seed)
-        return found.build(classes).to(memory_format=torch.channels_last)
+        return found.build(classes, **args).to(memory_format=torch.channels_last)
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -53,7 +53,9 @@ class FastNet(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """The last map, after GELU: (B, 3, 32, 32) -> (B, 256, 4, 4)."""
-        x = F.pad(x, (0, 1, 0, 1), mode="replicate")  # keeps 32x32 under the 2x2 kernel, so that the maps are 16, 8, 4
+        x = F.pad(
+            x, (0, 1, 0, 1), mode="replicate"
+        )  # keeps 32x32 under the 2x2 kernel, so that the maps are 16, 8, 4
         return self.groups(F.gelu(self.whiten(x)))
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
@@ -79,7 +81,9 @@ def init_whitening(model: FastNet, images: torch.Tensor, eps: float = 5e-4) -> N
     values, vectors = np.linalg.eigh(covariance)
     # An eigenvector's sign is arbitrary: fix it, so that every machine starts from the same weights.
     vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(values))])
-    filters = torch.from_numpy(vectors.T / np.sqrt(values + eps)[:, None]).reshape(-1, 3, PATCH, PATCH).float()
+    filters = (
+        torch.from_numpy(vectors.T / np.sqrt(values + eps)[:, None]).reshape(-1, 3, PATCH, PATCH).float()
+    )
     with torch.no_grad():
         model.whiten.weight.copy_(torch.cat([filters, -filters]))
         model.whiten.bias.zero_()

@@ -1,0 +1,170 @@
+"""Run a classifier over pictures: the one function through which every forward goes, and its stored results."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from explorer import checkpoints
+from explorer.analysis.calibration import softmax
+from explorer.checkpoints import Loaded
+from explorer.data import ImageSet
+from explorer.text import Problem
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits of one checkpoint on one split.
+
+    logits: float32 (N, K), averaged over the views;  labels: int64 (N,);  fingerprint: of the pictures
+    """
+
+    logits: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    data: str
+    split: str
+    views: int
+    fingerprint: str
+    checkpoint_sha256: str
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """The class with the highest logit, int64 (N,)."""
+        return self.logits.argmax(1)
+
+    def probabilities(self, temperature: float = 1.0) -> np.ndarray:
+        """softmax(logits / temperature), float32 (N, K)."""
+        return softmax(self.logits, temperature)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def _shifted(x):
+    """The picture moved by one pixel along each diagonal of the picture, the border reflected: two of (B, 3, H, W)."""
+    import torch.nn.functional as F
+
+    padded = F.pad(x, (1, 1, 1, 1), mode="reflect")
+    height, width = x.shape[2:]
+    return padded[:, :, :height, :width], padded[:, :, 2 : 2 + height, 2 : 2 + width]
+
+
+def averaged(model: Callable, x, views: int):
+    """Logits (B, K) averaged over views of normalised x (B, 3, H, W).
+
+    1: the picture; 2: it and its mirror image; 6: these (weight 1/2) and those of two diagonal shifts by one pixel
+    (weight 1/4 each), as in airbench.
+    """
+    if views == 1:
+        return model(x)
+    both = (model(x) + model(x.flip(3))) / 2
+    if views == 2:
+        return both
+    moved = [(model(shifted) + model(shifted.flip(3))) / 2 for shifted in _shifted(x)]
+    return both / 2 + sum(moved) / 4
+
+
+def logits(
+    loaded: Loaded,
+    images: np.ndarray,
+    views: int = 1,
+    batch: int = 250,
+    on_step: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """float32 (N, K) logits of uint8 (N, 3, 32, 32) pictures.
+
+    Takes the model's lock batch by batch, so that many sessions share one model and a long pass lets short ones in.
+    on_step(done, total) is called after every batch.
+    """
+    if views not in checkpoints.VIEWS:
+        raise Problem("{views} views are not offered; use one of {known}.", views=views, known="1, 2, 6")
+    return _forwards(
+        loaded, images, lambda x: averaged(loaded.model, x, views), len(loaded.card.classes), batch, on_step
+    )
+
+
+def embeddings(loaded: Loaded, images: np.ndarray, batch: int = 250) -> np.ndarray:
+    """float32 (N, C): the pooled vectors that the linear head sees, of uint8 (N, 3, 32, 32) pictures."""
+    return _forwards(loaded, images, loaded.model.embed, 0, batch, None)
+
+
+def _forwards(
+    loaded: Loaded, images: np.ndarray, run: Callable, width: int, batch: int, on_step
+) -> np.ndarray:
+    import torch
+
+    from explorer.data.augment import normalize
+
+    expected = (3, loaded.card.size, loaded.card.size)
+    if images.dtype != np.uint8 or images.shape[1:] != expected:
+        raise Problem(
+            "Expected pictures as uint8 of shape (N, {expected}), got {dtype} of shape {shape}.",
+            expected=", ".join(map(str, expected)),
+            dtype=images.dtype,
+            shape=images.shape,
+        )
+    found = []
+    for start in range(0, len(images), batch):
+        pixels = torch.from_numpy(np.array(images[start : start + batch])).to(loaded.device)
+        with loaded.lock, torch.inference_mode():
+            x = normalize(pixels, loaded.card.mean, loaded.card.std).contiguous(
+                memory_format=torch.channels_last
+            )
+            found.append(run(x).float().cpu().numpy())
+        if on_step:
+            on_step(min(start + batch, len(images)), len(images))
+    return np.concatenate(found) if found else np.zeros((0, width), np.float32)
+
+
+def predict_set(
+    loaded: Loaded, image_set: ImageSet, views: int = 1, on_step: Callable[[int, int], None] | None = None
+) -> Predictions:
+    """Predictions of a checkpoint on a whole split; Problem when its classes are not the checkpoint's."""
+    if image_set.classes != loaded.card.classes:
+        raise Problem(
+            "{name} was trained for the classes {own}; {data} has {other}.",
+            name=loaded.card.name,
+            own=", ".join(loaded.card.classes[:12]),
+            data=image_set.name,
+            other=", ".join(image_set.classes[:12]),
+        )
+    return Predictions(
+        logits=logits(loaded, image_set.images, views, on_step=on_step),
+        labels=image_set.labels,
+        classes=image_set.classes,
+        data=image_set.name,
+        split=image_set.split,
+        views=views,
+        fingerprint=image_set.fingerprint,
+        checkpoint_sha256=loaded.card.sha256,
+    )
+
+
+def stored(name: str, split: str = "test", views: int = 1) -> Predictions:
+    """The predictions kept beside a checkpoint; Missing when there are none."""
+    found = checkpoints.read_predictions(name, split, views)
+    classes = checkpoints.read_card(name).classes
+    return Predictions(
+        logits=found["logits"],
+        labels=found["labels"],
+        classes=classes,
+        data=found["data"],
+        split=found["split"],
+        views=found["views"],
+        fingerprint=found["fingerprint"],
+        checkpoint_sha256=found["sha256"],
+    )
+
+
+def packed(predictions: Predictions) -> bytes:
+    """The bytes under which `stored` finds these predictions again."""
+    return checkpoints.pack_predictions(
+        predictions.logits,
+        predictions.labels,
+        data=predictions.data,
+        split=predictions.split,
+        views=predictions.views,
+        fingerprint=predictions.fingerprint,
+        sha256=predictions.checkpoint_sha256,
+    )
