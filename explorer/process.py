@@ -38,17 +38,18 @@ def _identity_by_ps(pid: int) -> str | None:
     return " ".join(answer[1:]) if answer and not answer[0].startswith("Z") else None
 
 
-def card() -> dict[str, object]:
-    """What a process writes down about itself, for `alive`."""
-    return {"pid": os.getpid(), "identity": identity(os.getpid()), "host": HOST}
+def card(pid: int | None = None) -> dict[str, object]:
+    """What is written down about a process (None: this one), for `alive`."""
+    pid = pid or os.getpid()
+    return {"pid": pid, "identity": identity(pid), "host": HOST}
 
 
 def alive(written: dict) -> bool | None:
     """Does the process described by `card()` still run? None: unknown (another machine, nothing written)."""
     pid, then = written.get("pid"), written.get("identity")
-    if not isinstance(pid, int) or not then or written.get("host") != HOST:
+    if not isinstance(pid, int) or written.get("host") != HOST:
         return None
-    return identity(pid) == then
+    return then is not None and identity(pid) == then  # None: it was gone before it was written down
 
 
 def group(leader: int, mark: str) -> list[int]:

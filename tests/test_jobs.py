@@ -1,0 +1,302 @@
+"""Jobs: states that tell the truth, one job per key, and signals only to processes that are provably the job's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from explorer import jobs, process
+from explorer.text import Problem
+
+# A command that behaves badly on request; it stands for `python -m explorer …`.
+CHILD = """
+import os, signal, subprocess, sys, time
+sys.path.insert(0, {root!r})
+from explorer.reporter import attached
+from explorer.text import Problem
+what = sys.argv[1]
+with attached() as job:
+    print("hello", what, flush=True)
+    if what == "steps":
+        for i in range(1, 4):
+            job.step(i, 4, "Reading the pictures"); time.sleep(0.3)
+    if what == "sleep":
+        job.step(1, 2, "Reading the pictures"); job.write(); time.sleep(60)
+    if what == "problem":
+        raise Problem("There is no job {{id}}.", id="x")
+    if what == "bug":
+        raise ZeroDivisionError("of course")
+    if what == "segfault":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if what == "stubborn":
+        deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+        subprocess.Popen([sys.executable, "-c", deaf])
+        while True:
+            try:
+                time.sleep(60)
+            except KeyboardInterrupt:
+                pass
+"""
+
+
+SERVER = """
+import sys
+from explorer import jobs
+jobs.COMMAND = tuple(sys.argv[1:])
+print(jobs.submit(["sleep"], "test"))
+"""
+
+
+@pytest.fixture(autouse=True)
+def child(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch):
+    script = tmp_path / "child.py"
+    script.write_text(CHILD.format(root=str(root)))
+    monkeypatch.setattr(jobs, "COMMAND", (sys.executable, str(script)))
+    yield
+    for job in jobs.jobs():
+        jobs.stop(job.id, grace=0.0)
+
+
+def until(condition, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+
+
+def running(job: str) -> bool:
+    return jobs.status(job).message != ""
+
+
+def pid_of(job: str) -> int:
+    return json.loads((jobs.root() / job / "process.json").read_text())["pid"]
+
+
+def test_a_job_runs_to_its_end_and_tells_how_far_it_is():
+    job = jobs.submit(["steps"], "test")
+    until(lambda: running(job))
+    seen = jobs.status(job)
+    assert seen.state == "running" and seen.message == "Reading the pictures" and 0 < seen.progress < 1
+    found = jobs.wait(job, 20)
+    assert (found.state, found.progress, found.error) == ("done", 1.0, None)
+    assert jobs.logs(job) == ["hello steps"]
+
+
+def test_it_is_detached_and_leads_its_own_group():
+    job = jobs.submit(["sleep"], "test")
+    until(lambda: running(job))
+    pid = pid_of(job)
+    assert os.getpgid(pid) == os.getsid(pid) == pid != os.getpgid(0)
+    assert Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
+
+
+def test_a_problem_becomes_the_job_s_error_in_the_reader_s_language():
+    found = jobs.wait(jobs.submit(["problem"], "test"), 20)
+    assert found.state == "failed"
+    assert (found.error.template, str(found.error)) == ("There is no job {id}.", "There is no job x.")
+
+
+def test_a_bug_fails_with_its_name_and_the_trace_is_in_the_log():
+    job = jobs.submit(["bug"], "test")
+    found = jobs.wait(job, 20)
+    assert (found.state, str(found.error)) == ("failed", "ZeroDivisionError: of course")
+    assert any("Traceback" in line for line in jobs.logs(job))
+
+
+@pytest.mark.parametrize("how", ["segfault", "kill"])
+def test_a_job_that_died_is_interrupted_never_running(how: str):
+    job = jobs.submit(["sleep" if how == "kill" else how], "test")
+    if how == "kill":
+        until(lambda: running(job))
+        os.kill(pid_of(job), signal.SIGKILL)
+    found = jobs.wait(job, 20)
+    assert (found.state, found.live) == ("interrupted", False)
+
+
+def test_ten_submits_at_once_start_one_job_and_another_key_another():
+    found: list[str] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(jobs.submit(["sleep"], "test"))) for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 10 and len(set(found)) == 1
+    assert jobs.submit(["sleep"], "test", key="another") not in found
+    assert len(jobs.jobs()) == 2
+
+
+def test_two_servers_at_once_start_one_job(root: Path):
+    """The lock holds between processes, not only between threads."""
+    servers = [
+        subprocess.Popen(
+            [sys.executable, "-c", SERVER, *jobs.COMMAND], cwd=root, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    ids = {server.communicate(timeout=60)[0].strip() for server in servers}
+    assert len(ids) == 1 and jobs.status(ids.pop()).live
+
+
+def test_a_key_is_free_again_when_its_job_has_ended():
+    first = jobs.submit(["hello"], "test", key="k")
+    jobs.wait(first, 20)
+    assert jobs.submit(["hello"], "test", key="k") != first
+
+
+def test_stop_asks_first_and_the_process_is_gone_within_three_seconds():
+    job = jobs.submit(["sleep"], "test")
+    until(lambda: running(job))
+    pid, begun = pid_of(job), time.monotonic()
+    assert jobs.stop(job).state == "stopped"
+    assert time.monotonic() - begun < 3
+    assert process.identity(pid) is None
+    assert jobs.stop(job).state == "stopped"  # once more is no error
+
+
+def test_stop_kills_what_does_not_listen_with_all_its_children():
+    job = jobs.submit(["stubborn"], "test")
+    until(lambda: len(process.group(pid_of(job), f"EXPLORER_JOB={jobs.root() / job}")) == 2)
+    assert jobs.stop(job, grace=0.3).state == "stopped"
+    assert process.group(pid_of(job), f"EXPLORER_JOB={jobs.root() / job}") == []
+
+
+def test_a_reaped_child_leaves_no_zombie():
+    job = jobs.submit(["hello"], "test")
+    pid = pid_of(job)
+    jobs.wait(job, 20)
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_a_process_that_only_has_the_same_id_gets_no_signal():
+    """The id was given out again: another start time stands in its place."""
+    job = jobs.submit(["hello"], "test")
+    jobs.wait(job, 20)
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+    try:
+        folder = jobs.root() / job
+        written = json.loads((folder / "process.json").read_text())
+        (folder / "process.json").write_text(json.dumps(written | {"pid": stranger.pid}))
+        (folder / "state.json").write_text('{"state": "running"}')
+        assert jobs.status(job).state == "interrupted"
+        assert jobs.stop(job, grace=0).state == "interrupted"
+        (folder / "process.json").write_text(json.dumps(process.card(stranger.pid) | {"identity": "boot/1"}))
+        jobs.stop(job, grace=0)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def test_a_job_of_another_machine_is_judged_by_its_heartbeat():
+    job = jobs.submit(["hello"], "test")
+    jobs.wait(job, 20)
+    folder = jobs.root() / job
+    (folder / "process.json").write_text('{"pid": 1, "identity": "x", "host": "elsewhere"}')
+    (folder / "state.json").write_text('{"state": "running"}')
+    (folder / "heartbeat").touch()
+    assert jobs.status(job).state == "running"
+    os.utime(folder / "heartbeat", (time.time() - 60, time.time() - 60))
+    assert jobs.status(job).state == "interrupted"
+
+
+def test_a_new_server_sees_and_stops_the_job_of_the_old_one(root: Path):
+    asked = subprocess.run(
+        [sys.executable, "-c", SERVER, *jobs.COMMAND], cwd=root, capture_output=True, text=True
+    )
+    job = asked.stdout.strip()
+    until(lambda: running(job))
+    assert jobs.stop(job).state == "stopped"
+
+
+def test_nothing_is_started_in_public_mode(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    with pytest.raises(Problem, match="public"):
+        jobs.submit(["hello"], "test")
+    assert jobs.jobs() == []
+
+
+def test_there_is_an_end_to_the_number_of_jobs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "MOST_LIVE", 1)
+    jobs.submit(["sleep"], "test")
+    with pytest.raises(Problem, match="1 jobs are running"):
+        jobs.submit(["hello"], "test")
+
+
+def test_old_folders_are_forgotten_but_not_those_of_running_jobs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "MOST_KEPT", 1)
+    alive = jobs.submit(["sleep"], "test")
+    ended = [jobs.submit(["hello"], "test", key=str(k)) for k in range(3) if not time.sleep(0.05)]
+    for job in ended:
+        jobs.wait(job, 20)
+    jobs.submit(["hello"], "test", key="last")
+    left = {job.id for job in jobs.jobs()}
+    assert alive in left and len(left & set(ended)) == 1
+
+
+HOSTILE = [
+    "..",
+    "../x",
+    "/etc",
+    "a/b",
+    "%2e%2e",
+    "a\0b",
+    "A",
+    "",
+    "x" * 65,
+    "C:",
+    "jobs\n",
+    "~",
+    "'; ls",
+    "ä",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_an_id_never_becomes_a_path_outside(name: str):
+    for look in (jobs.status, jobs.stop, jobs.logs):
+        with pytest.raises(Problem):
+            look(name)
+
+
+def test_a_link_in_the_jobs_folder_is_not_a_job(tmp_path: Path):
+    jobs.root().mkdir(parents=True, exist_ok=True)
+    (tmp_path / "job.json").write_text('{"id": "x", "kind": "x", "created": 0}')
+    (jobs.root() / "link").symlink_to(tmp_path)
+    with pytest.raises(Problem):
+        jobs.status("link")
+    assert jobs.jobs() == []
+
+
+@pytest.mark.parametrize("torn", ["", "{", "[]", '{"state": "runn', "\0" * 40, '{"state": 3}'])
+def test_torn_files_raise_nothing(torn: str):
+    job = jobs.submit(["hello"], "test")
+    jobs.wait(job, 20)
+    for name in ("state.json", "process.json"):
+        (jobs.root() / job / name).write_text(torn)
+    assert jobs.status(job).state in jobs.STATES
+    assert jobs.jobs()
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("EXPLORER_RUNS", str(tmp_path / "file"))
+    with pytest.raises(Problem, match="Cannot write"):
+        jobs.submit(["hello"], "test")
+    monkeypatch.setenv("EXPLORER_RUNS", str(tmp_path / "fine"))
+
+
+def test_logs_are_bounded_and_a_rewritten_line_counts_once():
+    job = jobs.submit(["hello"], "test")
+    jobs.wait(job, 20)
+    with (jobs.root() / job / "log.txt").open("wb") as log:
+        log.write(b"x" * 300_000 + b"\n10%\r20%\r30%\n\xff\n")
+    assert jobs.logs(job, 2) == ["30%", "�"]
+    assert sum(map(len, jobs.logs(job, 10**6))) < 70_000
