@@ -1,26 +1,20 @@
 """The commands: everything a page shows is also a line in a terminal.
 
-A command returns an Answer: a value, and how to print it for a person. With --json the value goes to stdout as
-one JSON object or list and everything else to stderr. A Problem is one sentence and exit status 1.
+python -m explorer --help
 """
 
-import contextlib
-import functools
-import json
 import os
 import sys
-import traceback
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from explorer.reporter import Reporter, attached
-from explorer.text import N_, Problem, set_language, t
+from explorer.console import Answer, Bar, Device, Json, command, fail, table
+from explorer.reporter import Reporter
+from explorer.text import N_, Missing, Problem, set_language, t
 
-INTERRUPTED = 130  # the exit status of a command ended by Ctrl-C
 app = typer.Typer(
     help="Train or load image models, and see what they say, why, and how often they are wrong.",
     no_args_is_help=True,
@@ -31,65 +25,7 @@ data_app = typer.Typer(help="Data sets: what is here, get one, add your own.", n
 runs_app = typer.Typer(help="Trainings: list them, look at one, continue one.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object or list on stdout, all else on stderr.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """value: ready for JSON;  text: for a person;  code: the exit status."""
-
-    value: Any
-    text: str
-    code: int = 0
-
-
-def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")) -> Callable:
-    """Make a command of a function that takes `json` first of all and returns an Answer.
-
-    interrupted: what Ctrl-C, SIGTERM or a page's stop button leave behind, in one sentence
-    """
-
-    def register(fn: Callable[..., Answer]) -> Callable:
-        @functools.wraps(fn)
-        def run(**options: Any) -> int:
-            as_json = options.get("as_json", False)
-            try:
-                with attached() as job, contextlib.redirect_stdout(sys.stderr):
-                    answer = fn(**options) if "job" not in fn.__annotations__ else fn(**options, job=job)
-            except Problem as problem:
-                return _fail(str(problem), as_json)
-            except KeyboardInterrupt:
-                return _fail(t(interrupted), as_json, INTERRUPTED)
-            except Exception as error:  # a bug: the trace is what helps
-                traceback.print_exc()
-                return _fail(f"{type(error).__name__}: {error}", as_json)
-            print(json.dumps(answer.value, ensure_ascii=False) if as_json else answer.text, flush=True)
-            return answer.code
-
-        group.command(name)(_without(run, "job"))
-        return run
-
-    return register
-
-
-def _without(fn: Callable, hidden: str) -> Callable:
-    """`fn` with a signature that lacks the parameter `hidden`, for typer to read."""
-    import inspect
-
-    signature = inspect.signature(fn)
-    kept = [parameter for name, parameter in signature.parameters.items() if name != hidden]
-    fn.__signature__ = signature.replace(parameters=kept)
-    fn.__annotations__ = {name: kind for name, kind in fn.__annotations__.items() if name != hidden}
-    return fn
-
-
-def _fail(sentence: str, as_json: bool, code: int = 1) -> int:
-    print(sentence, file=sys.stderr, flush=True)
-    if as_json:
-        print(json.dumps({"error": sentence}, ensure_ascii=False), flush=True)
-    return code
+Name = Annotated[str, typer.Argument(help="The name of a checkpoint; `checkpoints` lists them.")]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,60 +33,16 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     set_language(os.environ.get("EXPLORER_LANG", "en"))
     try:
-        code = typer.main.get_command(app).main(arguments, prog_name="python -m explorer", standalone_mode=False)
+        code = typer.main.get_command(app).main(
+            arguments, prog_name="python -m explorer", standalone_mode=False
+        )
     except Exception as error:
         if not hasattr(error, "exit_code"):
             raise
         usage = getattr(error, "ctx", None)
         hint = f"\n{usage.get_usage()}" if usage is not None else ""
-        return _fail(error.format_message() + hint, "--json" in arguments, error.exit_code)
+        return fail(error.format_message() + hint, "--json" in arguments, error.exit_code)
     return code if isinstance(code, int) else 0
-
-
-def table(header: list[str], rows: list[list[object]]) -> str:
-    """Aligned columns; numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in rows]
-    widths = [max(len(row[k]) for row in [header, *cells]) for k in range(len(header))]
-    right = [bool(rows) and all(isinstance(row[k], int | float) for row in rows) for k in range(len(header))]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right)
-        )
-        for row in [header, *cells]
-    ]
-    return "\n".join(line.rstrip() for line in lines)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
-
-
-class Bar:
-    """Progress on stderr, live in a terminal and silent elsewhere; told to the job's folder too."""
-
-    def __init__(self, job: Reporter | None):
-        self.job, self.bar, self.what = job, None, None
-
-    def __call__(self, done: int, total: int | None, what: str = N_("Reading the pictures")) -> None:
-        """How far it is: `done` of `total` (None: unknown) of `what`, an English sentence for t()."""
-        from tqdm import tqdm
-
-        if self.job:
-            self.job.step(done, total, what)
-        if what != self.what:
-            self.close()
-            self.what = what
-            self.bar = tqdm(total=total, desc=t(what), unit_scale=True, disable=not sys.stderr.isatty())
-        self.bar.total = total
-        self.bar.update(done - self.bar.n)
-
-    def close(self) -> None:
-        """Leave the line as it is."""
-        if self.bar is not None:
-            self.bar.close()
 
 
 @command(app, "models")
@@ -324,3 +216,208 @@ def doctor_command(device: Device = "auto", as_json: Json = False) -> Answer:
     return Answer(
         found.as_dict(), f"{table(['', ''], rows).strip()}\n\n{found.line()}", 0 if found.healthy else 1
     )
+
+
+@command(app, "checkpoints")
+def checkpoints_command(as_json: Json = False) -> Answer:
+    """The trained models that are here, and those that cannot be used with the reason."""
+    from explorer import checkpoints
+
+    found = []
+    for entry in checkpoints.catalogue():
+        if entry.card is None:
+            found.append({"name": entry.name, "problem": entry.problem})
+        else:
+            found.append(asdict(entry.card) | {"name": entry.name})
+    rows = []
+    for each in found:
+        if "problem" in each:
+            print(
+                t("{name} cannot be used: {reason}", name=each["name"], reason=each["problem"]),
+                file=sys.stderr,
+            )
+            continue
+        test = each["metrics"].get("test", {})
+        score = f"{test['accuracy']:.2%} (n = {test['n']:,})" if "accuracy" in test else "-"
+        rows.append(
+            [
+                each["name"],
+                each["model"],
+                each["data"],
+                score,
+                f"{each['bytes'] / 1e6:.1f} MB",
+                each["purpose"],
+            ]
+        )
+    return Answer(found, table(["checkpoint", "model", "data", "accuracy, test, plain", "size", "for"], rows))
+
+
+@command(app, "evaluate")
+def evaluate_command(
+    checkpoint: Name,
+    data: Annotated[
+        str | None, typer.Option(help="A data set; without it the one it was trained on.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    views: Annotated[int, typer.Option(help="Average over 1, 2 (mirrored) or 6 (also shifted) views.")] = 1,
+    device: Device = "auto",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """How often a checkpoint is right: accuracy, report per class, confusion matrix, calibration, AUC."""
+    from explorer import checkpoints
+    from explorer.analysis import calibration, classification, ranking
+
+    card = checkpoints.read_card(checkpoint)
+    found, source = _predictions(checkpoint, card, data or card.data, split, views, device, job)
+    probabilities = found.probabilities(card.temperature)
+    report = classification.report(found.labels, found.predicted, found.classes)
+    low, high = classification.wilson(int((found.labels == found.predicted).sum()), report.n)
+    value = report.as_dict() | {
+        "checkpoint": checkpoint,
+        "checkpoint_sha256": found.checkpoint_sha256,
+        "data": found.data,
+        "split": found.split,
+        "views": found.views,
+        "data_fingerprint": found.fingerprint,
+        "classes": list(found.classes),
+        "accuracy_interval": [low, high],
+        "temperature": card.temperature,
+        "ece": calibration.ece(found.labels, probabilities),
+        "auc_macro": ranking.auc_macro(found.labels, probabilities),
+        "source": source,
+    }
+    averages = [(report.macro, "macro avg"), (report.weighted, "weighted avg")]
+    rows = [[row.name, row.precision, row.recall, row.f1, row.support] for row in report.rows]
+    rows += [[name, row.precision, row.recall, row.f1, row.support] for row, name in averages]
+    plain = "plain" if views == 1 else f"{views} views"
+    lines = [
+        f"{checkpoint} on {found.data}, {split}, n = {report.n:,}, {plain}, fingerprint {found.fingerprint[:16]}",
+        f"accuracy {report.accuracy:.4f} (95 %: {low:.4f} to {high:.4f})",
+        f"ECE {value['ece']:.4f} (15 bins, T = {card.temperature:.2f})   AUC, macro {value['auc_macro']:.4f}",
+        "",
+        table(["class", "precision", "recall", "f1", "support"], rows),
+    ]
+    return Answer(value, "\n".join(lines))
+
+
+def _predictions(checkpoint: str, card, name: str, split: str, views: int, device: str, job: Reporter | None):
+    """Predictions, and where they come from: "computed" now, or "stored" when the data set is not here."""
+    from explorer import checkpoints
+    from explorer import data as sets
+    from explorer.analysis import predict
+
+    try:
+        pictures = sets.load(name, split)
+    except Missing as missing:
+        if name != card.data:
+            raise
+        try:
+            found = predict.stored(checkpoint, split, views)
+        except Missing:
+            raise missing from None
+        print(t("{data} is not here; these are the stored predictions.", data=name), file=sys.stderr)
+        return found, "stored"
+    loaded = checkpoints.load(checkpoint, device)
+    bar = Bar(job)
+    try:
+        found = predict.predict_set(
+            loaded, pictures, views, lambda done, total: bar(done, total, N_("Predicting"))
+        )
+    finally:
+        bar.close()
+    if name == card.data and not _is_stored(checkpoint, split, views):
+        try:
+            file = checkpoints.prediction_file(split, views)
+            checkpoints.update(checkpoint, card, {file: predict.packed(found)})
+        except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
+            print(problem, file=sys.stderr)
+    return found, "computed"
+
+
+def _is_stored(checkpoint: str, split: str, views: int) -> bool:
+    from explorer import checkpoints
+
+    try:
+        checkpoints.read_predictions(checkpoint, split, views)
+    except Problem:
+        return False
+    return True
+
+
+@command(app, "predict")
+def predict_command(
+    checkpoint: Name,
+    files: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WEBP pictures.")],
+    views: Annotated[int, typer.Option(help="2 averages each picture with its mirror image.")] = 1,
+    squash: Annotated[
+        bool, typer.Option(help="Squash the whole picture instead of its centred square.")
+    ] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="Only so many classes, the likeliest first.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> Answer:
+    """What a checkpoint says to pictures; a bad file is named and does not stop the good ones."""
+    import numpy as np
+
+    from explorer import checkpoints
+    from explorer.analysis.answer import classify
+    from explorer.data.picture import open_picture, to_input
+
+    loaded = checkpoints.load(checkpoint, device)
+    value, inputs = [], []
+    for file in files:
+        entry: dict = {"file": str(file)}
+        value.append(entry)
+        try:
+            inputs.append(to_input(open_picture(_read(file), file.name).image, squash=squash))
+            entry["classes"] = []
+        except Problem as problem:
+            entry["error"] = str(problem)
+    answers = classify(loaded, np.stack(inputs), views) if inputs else []
+    for entry, answer in zip([entry for entry in value if "classes" in entry], answers, strict=True):
+        likeliest = answer.top(top or len(answer.classes))
+        entry["classes"] = [{"name": name, "p": p} for name, p in likeliest]
+        entry["fits"] = answer.fits
+    lines = []
+    for entry in value:
+        lines.append(entry["file"])
+        lines += [f"  {entry['error']}"] if "error" in entry else []
+        lines += [f"  {found['p']:6.1%}  {found['name']}" for found in entry.get("classes", [])[: top or 5]]
+        if not entry.get("fits", True):
+            lines.append("  " + t("None of the {n} classes fits well.", n=len(loaded.card.classes)))
+    return Answer(value, "\n".join(lines), 0 if answers else 1)
+
+
+def _read(file: Path, limit: int = 20_000_000) -> bytes:
+    """The bytes of a plain file; one byte more than can be read when it is larger, for the sentence about that."""
+    try:
+        if not file.exists():
+            raise Problem("{file} does not exist.", file=file)
+        if not file.is_file():
+            raise Problem("{file} is not a plain file.", file=file)
+        with file.open("rb") as opened:
+            return opened.read(limit + 1)
+    except OSError as error:
+        raise Problem(
+            "{file} cannot be read: {reason}.", file=file, reason=error.strerror or error
+        ) from error
+    except ValueError as error:  # a NUL in the name
+        raise Problem("{file} does not exist.", file=repr(str(file))) from error
+
+
+@command(app, "import")
+def import_command(
+    file: Annotated[Path, typer.Argument(help="A .pt file: a state_dict, or a dictionary that holds one.")],
+    model: Annotated[str, typer.Option(help="The net it belongs to; `models` lists them.")],
+    data: Annotated[str, typer.Option(help="The data set it was trained on.")],
+    name: Annotated[str, typer.Option(help="What to call the checkpoint: a-z, 0-9, _ and -.")],
+    trust: Annotated[bool, typer.Option("--trust", help="I know who made this file.")] = False,
+    as_json: Json = False,
+) -> Answer:
+    """Make a checkpoint of a .pt file from elsewhere; only weights are read, and only with --trust."""
+    from explorer import foreign
+
+    card = foreign.import_pt(file, model, data, name, trust)
+    said = t("{name}: {n} values of {model}, imported.", name=name, n=f"{card.parameters:,}", model=model)
+    return Answer(asdict(card), said)

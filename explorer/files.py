@@ -6,6 +6,7 @@ The new bytes go to a temporary file in the same folder, are forced to disk, and
 import contextlib
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -73,11 +74,18 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep(folder: Path, older_than: float = 3600.0) -> int:
-    """Remove what a killed writer left in `folder`; younger files (seconds) may belong to a living one."""
+    """Remove what a killed writer left in `folder`, files and folders, and return how many.
+
+    older_than: seconds since the last change; what is younger may belong to a living writer
+    """
     removed = 0
     for path in Path(folder).glob(TEMPORARY + "*"):
         with contextlib.suppress(OSError):
-            if path.is_file() and time.time() - path.stat().st_mtime >= older_than:
+            if time.time() - path.lstat().st_mtime < older_than:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
                 path.unlink()
-                removed += 1
+            removed += 1
     return removed

@@ -9,7 +9,6 @@ Broken ones are named and skipped. The split is 80/20 in every class, seed 0.
 import hashlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ import numpy as np
 
 from explorer.data.imageset import SIZE, ImageSet, channel_statistics, data_root, fingerprint, stratified
 from explorer.data.picture import open_picture, shown_name, to_input
-from explorer.files import TEMPORARY, read_json, sync_folder, write_json
+from explorer.files import TEMPORARY, read_json, sweep, sync_folder, write_json
 from explorer.text import Missing, Problem
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -275,9 +274,9 @@ def _store(target: Path, pixels: np.ndarray, labels: np.ndarray, card: dict) -> 
         write_json(partial / "card.json", card)
         partial.rename(target)
         sync_folder(target.parent)
+        sweep(target.parent)
         for older in target.parent.iterdir():
-            left_over = older.name.startswith(TEMPORARY) and time.time() - older.stat().st_mtime > 3600
-            if left_over or (older != target and not older.name.startswith(TEMPORARY)):
+            if older != target and not older.name.startswith(TEMPORARY):
                 shutil.rmtree(older, ignore_errors=True)
     except OSError as error:
         if not (target / "card.json").exists():

@@ -1,0 +1,284 @@
+"""The commands: one JSON value on stdout, sentences on stderr, an exit status that tells the truth."""
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from explorer import checkpoints, cli, data, models
+from explorer.checkpoints import Card
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A registry with one untrained lenet of the digits."""
+    import torch
+
+    root = tmp_path / "checkpoints"
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(root))
+    digits = data.load("digits", "test")
+    net = models.build("lenet", 10, seed=0)
+    card = Card(
+        name="tiny", model="lenet", data="digits", classes=digits.classes, mean=digits.mean, std=digits.std,
+        data_fingerprint=digits.fingerprint, temperature=2.0,
+    )  # fmt: skip
+    with torch.no_grad():
+        checkpoints.save(root / "tiny", net, card)
+    return root
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture):
+    """Run a command in this process: (exit status, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(each) for each in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Path]:
+    """Two digits as PNG."""
+    digits = data.load("digits", "test")
+    paths = [tmp_path / f"{k}.png" for k in range(2)]
+    for k, path in enumerate(paths):
+        Image.fromarray(digits.images[k].transpose(1, 2, 0)).save(path)
+    return paths
+
+
+JSON_COMMANDS = {
+    "models": (["models"], list),
+    "checkpoints": (["checkpoints"], list),
+    "data show": (["data", "show"], list),
+    "data show digits": (["data", "show", "digits"], dict),
+    "evaluate": (["evaluate", "tiny"], dict),
+}
+
+
+@pytest.mark.parametrize("name", JSON_COMMANDS)
+def test_json_is_one_value_on_stdout(name: str, run, registry: Path):
+    arguments, kind = JSON_COMMANDS[name]
+    code, out, _ = run(*arguments, "--json")
+    assert code == 0 and out.count("\n") == 1 and isinstance(json.loads(out), kind)
+    code, text, _ = run(*arguments)
+    assert code == 0 and text.strip() and not text.lstrip().startswith(("{", "["))
+
+
+FAILURES = {
+    "unknown data set": (["data", "show", "nope"], 1, "known: digits, cifar10"),
+    "unknown checkpoint": (["evaluate", "nope"], 1, "known: tiny"),
+    "unknown split": (["evaluate", "tiny", "--split", "x"], 1, "it has: train, test"),
+    "views not offered": (["evaluate", "tiny", "--views", "3"], 1, "use one of"),
+    "other classes": (["evaluate", "tiny", "--data", "cifar10-sheet"], 1, "was trained for the classes"),
+    "path as a name": (["evaluate", "../tiny"], 1, "is not a checkpoint folder"),
+    "odd name": (["evaluate", "A B"], 1, "is not a name"),
+    "no such command": (["frobnicate"], 2, "No such command"),
+    "no such option": (["models", "--frob"], 2, "No such option"),
+    "argument missing": (["evaluate"], 2, "Missing argument"),
+    "nothing to download": (["data", "get", "digits"], 1, "needs no download"),
+    "unknown to get": (["data", "get", "nope"], 1, "known: digits"),
+    "unknown device": (["predict", "tiny", "x.png", "--device", "tpu"], 1, "known: auto"),
+    "taken name": (["data", "add", ".", "--name", "digits"], 1, "built-in"),
+    "not a name": (["data", "add", ".", "--name", "../x"], 1, "is not a name"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_is_a_sentence_a_status_and_still_one_json_value(name: str, run, registry: Path):
+    arguments, status, sentence = FAILURES[name]
+    code, out, err = run(*arguments)
+    assert code == status and out == "" and sentence in err and "Traceback" not in err
+    code, out, err = run(*arguments, "--json")
+    assert code == status and sentence in json.loads(out)["error"] and sentence in err
+
+
+def test_evaluate_gives_scikit_learn_s_numbers_as_fractions(run, registry: Path):
+    from sklearn.metrics import classification_report, confusion_matrix
+
+    from explorer.analysis import predict
+
+    _, out, _ = run("evaluate", "tiny", "--json")
+    found = json.loads(out)
+    digits = data.load("digits", "test")
+    predicted = predict.predict_set(checkpoints.load("tiny"), digits).predicted
+    expected = classification_report(digits.labels, predicted, output_dict=True, zero_division=0)
+    assert found["accuracy"] == pytest.approx(expected["accuracy"]) and found["n"] == 359
+    for name in digits.classes:
+        row = expected[name]
+        assert found["per_class"][name] == pytest.approx(
+            {
+                "precision": row["precision"],
+                "recall": row["recall"],
+                "f1": row["f1-score"],
+                "support": row["support"],
+            }
+        )
+    assert found["macro_avg"]["f1"] == pytest.approx(expected["macro avg"]["f1-score"])
+    assert found["weighted_avg"]["precision"] == pytest.approx(expected["weighted avg"]["precision"])
+    assert found["confusion"] == confusion_matrix(digits.labels, predicted).tolist()
+    assert found["data_fingerprint"] == digits.fingerprint
+    assert found["checkpoint_sha256"] == checkpoints.read_card("tiny").sha256
+    assert (
+        all(0 <= found[key] <= 1 for key in ("accuracy", "ece", "auc_macro"))
+        and found["source"] == "computed"
+    )
+
+
+def test_evaluate_falls_back_on_what_is_stored_when_the_data_is_away(run, registry: Path, monkeypatch):
+    from explorer.text import Missing
+
+    _, out, _ = run("evaluate", "tiny", "--json")
+    computed = json.loads(out)
+
+    def away(name: str, split: str = "test"):
+        raise Missing("{name} is away", name=name)
+
+    monkeypatch.setattr(data, "load", away)
+    code, out, err = run("evaluate", "tiny", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["source"] == "stored" and "stored predictions" in err
+    assert (
+        found["confusion"] == computed["confusion"]
+        and found["data_fingerprint"] == computed["data_fingerprint"]
+    )
+    code, _, err = run("evaluate", "tiny", "--views", "6")
+    assert code == 1 and "is away" in err
+
+
+def test_predict_names_bad_files_and_answers_the_good_ones(run, registry: Path, pictures, tmp_path: Path):
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(pictures[0].read_bytes()[:100])
+    code, out, _ = run(
+        "predict", "tiny", bad, pictures[0], tmp_path / "absent.png", tmp_path, pictures[1], "--json"
+    )
+    found = json.loads(out)
+    assert code == 0 and [entry["file"] for entry in found][1] == str(pictures[0])
+    assert ["error" in entry for entry in found] == [True, False, True, True, False]
+    for entry in (found[1], found[4]):
+        p = [each["p"] for each in entry["classes"]]
+        assert sorted(p, reverse=True) == p and sum(p) == pytest.approx(1, abs=1e-5)
+        assert {each["name"] for each in entry["classes"]} == set("0123456789")
+    code, out, _ = run("predict", "tiny", bad, "--json")
+    assert code == 1 and "error" in json.loads(out)[0]
+
+
+def test_predict_gives_the_calibrated_probabilities_of_the_model(run, registry: Path, pictures):
+    from explorer.analysis import predict
+
+    _, out, _ = run("predict", "tiny", pictures[0], "--json", "--top", "3")
+    loaded = checkpoints.load("tiny")
+    logits = predict.logits(loaded, data.load("digits", "test").images[:1])[0].astype(np.float64) / 2.0
+    expected = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+    found = json.loads(out)[0]["classes"]
+    assert [each["name"] for each in found] == [str(k) for k in np.argsort(-expected)[:3]]
+    assert [each["p"] for each in found] == pytest.approx(sorted(expected, reverse=True)[:3], abs=1e-5)
+
+
+def test_data_add_show_remove(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    for name in ("a", "b"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for k in range(5):
+            Image.new("RGB", (40, 40), (k * 40, 0, 0)).save(tmp_path / "mine" / name / f"{k}.png")
+    (tmp_path / "mine/a/broken.png").write_bytes(b"\x89PNG")
+    code, out, err = run("data", "add", tmp_path / "mine", "--name", "mine", "--json")
+    assert code == 0 and json.loads(out)["counts"] == [5, 5] and "a/broken.png" in err
+    _, out, _ = run("data", "show", "mine", "--json")
+    found = json.loads(out)
+    assert found["splits"]["train"]["n"] == 8 and found["skipped"][0]["file"] == "a/broken.png"
+    assert run("data", "remove", "mine")[0] == 0 and run("data", "show", "mine")[0] == 1
+
+
+def test_import_needs_trust_and_only_ever_reads_weights(run, registry: Path, tmp_path: Path):
+    import torch
+
+    net = models.build("lenet", 10, seed=3)
+    torch.save(
+        {"state_dict": {f"module.{key}": value for key, value in net.state_dict().items()}}, tmp_path / "a.pt"
+    )
+    command = ["import", tmp_path / "a.pt", "--model", "lenet", "--data", "digits", "--name", "mine"]
+    code, _, err = run(*command)
+    assert code == 1 and "--trust" in err and not (registry / "mine").exists()
+    assert run(*command, "--trust")[0] == 0
+    loaded = checkpoints.load("mine").model.state_dict()
+    assert all(torch.equal(value, loaded[key]) for key, value in net.state_dict().items())
+    assert run(*command, "--trust")[0] == 1  # the name is taken
+    command[-1] = "other"
+    command[3] = "resnet18"
+    code, _, err = run(*command, "--trust")
+    assert code == 1 and "does not fit the model" in err and not (registry / "other").exists()
+
+
+class Bomb:
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+HOSTILE_PT = {
+    "pickle that runs code": lambda path, mark: path.write_bytes(pickle.dumps(Bomb(mark))),
+    "torch file with such a pickle": lambda path, mark: __import__("torch").save({"x": Bomb(mark)}, path),
+    "empty": lambda path, mark: path.write_bytes(b""),
+    "text": lambda path, mark: path.write_text("weights"),
+    "not a dictionary": lambda path, mark: __import__("torch").save([1, 2], path),
+    "numbers, not tensors": lambda path, mark: __import__("torch").save({"a": 1}, path),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE_PT)
+def test_a_hostile_pt_file_is_refused_and_no_code_runs(what: str, run, registry: Path, tmp_path: Path):
+    file, mark = tmp_path / "evil.pt", tmp_path / "ran"
+    HOSTILE_PT[what](file, mark)
+    code, _, err = run("import", file, "--model", "lenet", "--data", "digits", "--name", "x", "--trust")
+    assert code == 1 and "Traceback" not in err and not mark.exists() and not (registry / "x").exists()
+
+
+def test_a_checkpoint_that_cannot_be_used_is_listed_with_its_reason(run, registry: Path):
+    (registry / "broken").mkdir()
+    (registry / "broken/config.json").write_text("{")
+    code, out, _ = run("checkpoints", "--json")
+    found = {entry["name"]: entry for entry in json.loads(out)}
+    assert (
+        code == 0 and "not a model's card" in found["broken"]["problem"] and found["tiny"]["model"] == "lenet"
+    )
+
+
+def test_a_bug_leaves_its_trace_and_one_json_value(run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(data, "names", lambda: 1 / 0)
+    code, out, err = run("data", "show", "--json")
+    assert code == 1 and "ZeroDivisionError" in json.loads(out)["error"] and "Traceback" in err
+
+
+def test_korean_on_request(run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXPLORER_LANG", "ko")
+    try:
+        code, _, err = run("data", "show", "nope")
+    finally:
+        cli.set_language("en")
+    assert code == 1 and "모르는 데이터 집합" in err
+
+
+def test_help_is_quick_and_needs_no_torch(root: Path):
+    code = "import sys; from explorer import cli; print(cli.main(['--help']), 'torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
+    assert said.stdout.split()[-2:] == ["0", "False"]
+    for name in ("models", "checkpoints", "train", "evaluate", "predict", "data", "runs", "doctor"):
+        assert f" {name} " in said.stdout
+
+
+def test_as_a_process_stdout_holds_nothing_but_the_value(python: str, root: Path):
+    command = [python, "-m", "explorer", "data", "show", "digits", "--json"]
+    said = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0 and json.loads(said.stdout)["name"] == "digits"
+    said = subprocess.run([*command[:-2], "nope"], cwd=root, capture_output=True, text=True, timeout=120)
+    assert said.returncode == 1 and said.stdout == "" and said.stderr.count("\n") == 1
