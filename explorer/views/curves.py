@@ -88,23 +88,16 @@ def _lines(
             hovertemplate=f"{name}<br>%{{x:.4f}}, %{{y:.4f}}<br>p ≥ %{{customdata:.4f}}"
             f"<extra>{area} {value:.4f}</extra>",
         )  # fmt: skip
-    heading = (
-        "<br>".join(wrapped(sentence))
-        + f"<br><span style='font-size:12px'>{'<br>'.join(wrapped(source, 60))}</span>"
-    )
-    above = 24 * len(wrapped(sentence)) + 18 * len(wrapped(source, 60))
+    lines_above = wrapped(sentence), wrapped(source, 60)
+    above = 24 * len(lines_above[0]) + 18 * len(lines_above[1])
     return figure.update_layout(
         title={
-            "text": heading,
-            "x": 0,
-            "xanchor": "left",
-            "y": 0.985,
-            "yanchor": "top",
-            "yref": "container",
-            "pad": {"t": 4},
+            "text": "<br>".join(lines_above[0]),
+            "subtitle": {"text": "<br>".join(lines_above[1]), "font": {"size": 12, "weight": "normal"}},
+            "x": 0, "xanchor": "left", "y": 0.985, "yanchor": "top", "yref": "container", "pad": {"t": 4},
         },
         margin={"t": above + 20, "l": 10, "r": 10, "b": 10},
         height=430 + above + 24 * -(-len(classes) // 3),
         legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0, "title": {"text": f"{area}: "}},
         hovermode="closest",
-    )
+    )  # fmt: skip

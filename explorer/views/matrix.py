@@ -62,7 +62,7 @@ def confusion_matrix(
             "domain": [(k / anchors) ** 2 for k in range(anchors + 1)],
             "range": list(style.SEQUENTIAL),
         },
-        "legend": _legend(t("share of the true class"), [0, 0.25, 0.5, 0.75, 1], ".0%"),
+        "legend": _legend(t("share of the true class"), [0, 0.25, 0.5, 1], ".0%"),
     }
     tooltip = [
         {"field": "true", "title": t("true class")},

@@ -1,0 +1,171 @@
+"""A classifier's scores on a data set, ready for a page, and the pictures behind any of its numbers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from explorer import data
+from explorer.analysis.calibration import softmax
+from explorer.analysis.classification import Report, report
+from explorer.analysis.predict import Predictions
+from explorer.data import sheet
+from explorer.text import N_, language, t
+from explorer.ui import cache, progress, widgets
+from explorer.views import style
+
+VIEWS = {1: N_("plain"), 2: N_("mean of 2 views (flipped)"), 6: N_("mean of 6 views (flipped, shifted)")}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a checkpoint says about every picture of a split.
+
+    probabilities: float32 (N, K), softmax of logits / temperature;  key: what these numbers depend on, for caches
+    """
+
+    name: str
+    predictions: Predictions
+    probabilities: np.ndarray
+    temperature: float
+    report: Report
+    key: tuple
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (N,), the true classes."""
+        return self.predictions.labels
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """int64 (N,), the most probable classes."""
+        return self.predictions.predicted
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in class order."""
+        return self.predictions.classes
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from, for the caption of a figure."""
+        p = self.predictions
+        words = (
+            t("as trained")
+            if self.temperature == 1
+            else t("calibrated, T = {t}", t=f"{self.temperature:.2f}")
+        )
+        place = f"{self.name} · {p.data}, {p.split} · n = {len(p.labels):,}"
+        return f"{place} · {t(VIEWS[p.views])} · {words}"
+
+
+def scores(name: str, split: str, views: int, calibrated: bool) -> Scores:
+    """A checkpoint's scores, stored or computed, shared by all sessions; Missing when neither can be had."""
+    card = cache.card(name)
+    return _scores(cache.predictions(name, split, views), name, card.temperature if calibrated else 1.0)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Predictions: lambda p: _key(p)})
+def _scores(found: Predictions, name: str, temperature: float) -> Scores:
+    probabilities = softmax(found.logits, temperature).astype(np.float32)
+    summary = report(found.labels, found.predicted, found.classes)
+    return Scores(name, found, probabilities, temperature, summary, (name, *_key(found), temperature))
+
+
+def _key(found: Predictions) -> tuple:
+    return (found.checkpoint_sha256, found.fingerprint, found.data, found.split, found.views)
+
+
+def drawn(key: tuple, draw: Callable[[], Any]) -> Any:
+    """A chart (dict or figure), drawn once per key and language; the key names all that the chart depends on."""
+    return _drawn((*key, language()), draw)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _drawn(key: tuple, _draw: Callable[[], Any]) -> Any:
+    return _draw()
+
+
+# --- the pictures behind a number ---------------------------------------------------------------------------------
+
+
+class Tiles(Sequence):
+    """Gallery items made only when they are shown: (picture, caption, alt) of each index."""
+
+    def __init__(self, found: Scores, pixels: Callable[[int], np.ndarray], indices: np.ndarray):
+        self.found, self.pixels, self.indices = found, pixels, indices
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, at: Any) -> Any:
+        return (
+            [self._tile(int(i)) for i in self.indices[at]]
+            if isinstance(at, slice)
+            else self._tile(int(self.indices[at]))
+        )
+
+    def _tile(self, i: int) -> tuple[np.ndarray, str, str]:
+        found = self.found
+        true, said = int(found.labels[i]), int(found.predicted[i])
+        p, q = found.probabilities[i, said], found.probabilities[i, true]
+        values = {
+            "i": f"{i:,}",
+            "true": found.classes[true],
+            "said": found.classes[said],
+            "p": _percent(p),
+            "q": _percent(q),
+        }
+        if true == said:
+            caption = f"{style.RIGHT_MARK} {values['said']} {values['p']}"
+            return self.pixels(i), caption, t("Picture {i}, {true}, rightly predicted with {p}", **values)
+        caption = f"{style.WRONG_MARK} {values['said']} {values['p']}  \n" + t("is {true} {q}", **values)
+        return self.pixels(i), caption, t("Picture {i}, {true} ({q}), predicted to be {said} ({p})", **values)
+
+
+def _percent(p: float) -> str:
+    return f"{100 * p:.1f} %" if p < 0.9995 else "100 %"
+
+
+def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:
+    """A gallery of these pictures of the split, in this order. Without the data set: those of them that the shipped
+    sheet has, or the empty state; both with the button that gets the data."""
+    if not len(indices):
+        st.info(t("There is no such picture."), icon=":material/check:")
+        return
+    p = found.predictions
+    full = _full(p)
+    if full is not None:
+        widgets.gallery(Tiles(found, lambda i: full.images[i], indices), key)
+        return
+    if p.data == "cifar10" and p.split == "test":
+        place = {int(i): k for k, i in enumerate(sheet.test_indices())}
+        here = np.array([i for i in indices.tolist() if i in place], np.int64)
+        if len(here):
+            pictures = cache.images("cifar10-sheet").images
+            widgets.gallery(Tiles(found, lambda i: pictures[place[i]], here), key)
+        st.caption(
+            t("{k} of these {n} pictures are on the shipped sheet.", k=len(here), n=f"{len(indices):,}")
+        )
+        _offer(p.data)
+        return
+    widgets.empty_state(
+        t("The pictures of {data} are not here; the numbers come from stored predictions.", data=p.data)
+    )
+    _offer(p.data)
+
+
+def _full(p: Predictions) -> data.ImageSet | None:
+    """The split these predictions were made on, when it is here and its content is the same."""
+    if p.data not in data.names() or not data.available(p.data):
+        return None
+    with st.spinner(t("Reading {name}", name=p.data)):
+        found = cache.images(p.data, p.split)
+    return found if found.fingerprint == p.fingerprint else None
+
+
+def _offer(name: str) -> None:
+    if name == "cifar10" and not data.available(name):
+        progress.get_data_button(name)
