@@ -1,5 +1,7 @@
 """The frame around every page in a real browser: deep links, alt texts, keyboard, languages, phones."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from tests.browser.harness import PAGES, path_of, settled
@@ -18,7 +20,7 @@ def test_first_request_of_a_fresh_server_to_a_deep_link_has_frame_and_page(name,
     links = browser_page.locator('[data-testid="stSidebarNavLink"]')
     assert links.count() == len(PAGES)
     here = browser_page.locator('[data-testid="stSidebarNavLink"][aria-current="page"]')
-    assert here.get_attribute("href").strip("/").rpartition("/")[2] == path_of(name)
+    assert urlsplit(here.get_attribute("href")).path.strip("/") == path_of(name)
     assert browser_page.locator('[data-testid="stSidebar"]').get_by_text("한국어").is_visible()
     assert browser_page.locator('[data-testid="stMain"] h1').count() == 1
     assert visible_problems(browser_page) == []
@@ -74,13 +76,12 @@ def test_the_keyboard_reaches_every_page(server, browser_page):
     pytest.fail(f"sixty times Tab did not reach the Predict page: {reached}")
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_language_follows_the_browser_and_the_address(name, server, browser):
+def test_language_follows_the_browser_and_the_address(server, browser):
     titles = {}
     for locale, query in [("en-US", ""), ("ko-KR", ""), ("en-US", "?lang=ko"), ("fr-FR", "?lang=xx")]:
         context = browser.new_context(locale=locale)
         page = context.new_page()
-        page.goto(f"{server.url}/{path_of(name)}{query}")
+        page.goto(f"{server.url}/{query}")
         settled(page)
         titles[locale, query] = page.locator('[data-testid="stSidebarNavLink"]').all_inner_texts()
         context.close()

@@ -50,6 +50,11 @@ def visit(server: Server, name: str, query: str = "") -> Session:
         return session.run()
 
 
+def without_notices(session: Session) -> list[str]:
+    """What a page drew, without the sentence that it did not understand the address."""
+    return [kind for kind in session.kinds() if kind != "alert"]
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_a_hostile_address_shows_the_defaults(name, server):
     usual = visit(server, name)
@@ -57,7 +62,7 @@ def test_a_hostile_address_shows_the_defaults(name, server):
     for value in HOSTILE:
         drawn = visit(server, name, "&".join(f"{key}={quote(value)}" for key in parameters()))
         assert drawn.errors() == [], value[:40]
-        assert drawn.kinds() == usual.kinds(), value[:40]
+        assert without_notices(drawn) == without_notices(usual), value[:40]
     assert "Traceback" not in server.words()
 
 

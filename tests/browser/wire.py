@@ -12,7 +12,7 @@ class Session:
     def __init__(self, port: int, path: str = "", query: str = ""):
         self.path, self.query, self.page_hash = path, query, ""
         self.elements: list = []  # of Element, Streamlit's message for one thing on the page
-        self.socket = connect(
+        self.connection = connect(
             f"ws://127.0.0.1:{port}/_stcore/stream",
             subprotocols=["streamlit"],
             origin=f"http://127.0.0.1:{port}",
@@ -22,10 +22,11 @@ class Session:
         )
 
     def __enter__(self) -> "Session":
+        self.socket = self.connection.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.socket.close()
+    def __exit__(self, *failure: object) -> None:
+        self.connection.__exit__(*failure)
 
     def run(self) -> "Session":
         """Run the page's script once, to its end, as a click does that changes nothing."""
