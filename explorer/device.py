@@ -5,7 +5,7 @@ import platform
 
 import torch
 
-from explorer.text import Problem
+from explorer.text import Problem, t
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -57,7 +57,7 @@ def describe(device: torch.device) -> str:
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple MPS"
-    return f"CPU, {torch.get_num_threads()} threads"
+    return t("CPU, {n} threads", n=torch.get_num_threads())
 
 
 def memory(device: torch.device) -> tuple[int, int]:

@@ -65,7 +65,9 @@ def figures() -> dict[str, Figure]:
 def figure(key: str) -> Figure:
     """The reported figure with this key; Problem that lists the known keys otherwise."""
     if key not in figures():
-        raise Problem("Unknown reported figure {key}; known: {known}.", key=repr(key), known=", ".join(figures()))
+        raise Problem(
+            "Unknown reported figure {key}; known: {known}.", key=repr(key), known=", ".join(figures())
+        )
     return figures()[key]
 
 

@@ -38,11 +38,9 @@ widgets.heading(
     t("Train or load a model, drop in a picture, and see what it says, why, and how often it is wrong."),
 )
 
-with st.grid("auto", min_column_width=72, gap="xsmall"):
-    for name, pixels in overview.one_of_each_class():
-        with st.container(gap="xxsmall"):
-            widgets.picture(pixels, alt=t("A CIFAR-10 test picture of class {name}", name=name), factor=2)
-            st.caption(name)
+classes, samples = overview.one_of_each_class()
+widgets.strip(samples, alts=[t("A CIFAR-10 test picture of class {name}", name=name) for name in classes])
+st.caption(" · ".join(classes))
 
 st.subheader(t("What you can ask here"), anchor=False)
 with st.grid("auto", min_column_width=320):
@@ -54,16 +52,22 @@ with st.grid("auto", min_column_width=320):
 
 entries = cache.entries()
 cards = [entry.card for entry in entries if entry.card]
+words = overview.overview(cards)
 
 st.subheader(t("The models that are here"), anchor=False)
 if cards:
-    st.table(overview.frame(overview.checkpoint_table(cards)), border="horizontal", hide_index=True,
+    st.table(words.checkpoints, border="horizontal", hide_index=True,
              alt=t("The checkpoints: what each is for, its data, its result and its size"))  # fmt: skip
-    with st.expander(t("What these numbers rest on"), icon=":material/fact_check:"):
-        st.table(overview.frame(overview.evidence_table(cards)), border="horizontal", hide_index=True,
-                 alt=t("The checkpoints: hash of the weights, data, seed, training time and recipe"))  # fmt: skip
+    evidence = st.expander(
+        t("What these numbers rest on"), icon=":material/fact_check:", key="evidence", on_change="rerun"
+    )
+    if evidence.open:
+        evidence.table(words.evidence, border="horizontal", hide_index=True,
+                       alt=t("The checkpoints: hash of the weights, data, seed, training time and recipe"))  # fmt: skip
 else:
-    widgets.empty_state(t("There is no checkpoint yet. Train one: `python -m explorer train --model fastnet --data digits`"))
+    widgets.empty_state(
+        t("There is no checkpoint yet. Train one: `python -m explorer train --model fastnet --data digits`")
+    )
 for entry in entries:
     if not entry.card:
         st.warning(
@@ -74,13 +78,15 @@ for entry in entries:
 st.subheader(t("What was reported, and what we reach"), anchor=False)
 st.markdown(t("Figures from course slides and notes, beside the same recipe run here and beside our own recipe. "
               "An empty place means that it has not been run."))  # fmt: skip
-for kind, unit in overview.BESIDE_OURS.items():
-    st.markdown(f"**{t(unit)}**")
-    st.table(overview.frame(overview.reported_table(kind, cards)), border="horizontal", hide_index=True, alt=t(unit))
-    st.caption("  \n".join(overview.comparability(kind)))
-more = st.expander(t("Everything else that was reported"), icon=":material/menu_book:", key="more", on_change="rerun")
+for unit, table, comparability in words.beside_ours:
+    st.markdown(f"**{unit}**")
+    st.table(table, border="horizontal", hide_index=True, alt=unit)
+    st.caption("  \n".join(comparability))
+more = st.expander(
+    t("Everything else that was reported"), icon=":material/menu_book:", key="more", on_change="rerun"
+)
 if more.open:
     with more:
-        for about, comparable, table in overview.other_figures():
+        for about, comparable, table in words.others:
             st.markdown(f"**{about}**  \n{comparable}")
-            st.table(overview.frame(table), border="horizontal", hide_index=True, width="content", alt=about)
+            st.table(table, border="horizontal", hide_index=True, width="content", alt=about)

@@ -67,13 +67,19 @@ def faults(room: str, source: str) -> list[str]:
 
 
 def sources() -> list[Path]:
-    return [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "explorer").rglob("*.py"))]
+    return [
+        ROOT / "app.py",
+        *sorted((ROOT / "pages").glob("*.py")),
+        *sorted((ROOT / "explorer").rglob("*.py")),
+    ]
 
 
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_room_imports_only_rooms_to_its_left(path: Path) -> None:
     room = room_of(path)
-    assert path.parent.name == "explorer" and path.name == "__init__.py" or room in PLACE, f"{room} is no room"
+    assert path.parent.name == "explorer" and path.name == "__init__.py" or room in PLACE, (
+        f"{room} is no room"
+    )
     assert faults(room, path.read_text(encoding="utf-8")) == []
 
 
@@ -98,7 +104,11 @@ def test_a_planted_fault_is_caught(room: str, planted: str) -> None:
 
 @pytest.mark.parametrize(
     ("room", "allowed"),
-    [("pages", "from explorer.ui import cache"), ("ui", "import streamlit"), ("data", "from explorer.data import x")],
+    [
+        ("pages", "from explorer.ui import cache"),
+        ("ui", "import streamlit"),
+        ("data", "from explorer.data import x"),
+    ],
 )
 def test_what_is_allowed_is_not_caught(room: str, allowed: str) -> None:
     assert faults(room, allowed) == []

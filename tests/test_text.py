@@ -12,7 +12,11 @@ from explorer.text import N_, Missing, Problem, t
 
 ROOT = Path(__file__).resolve().parent.parent
 SHOWN = {"t", "N_", "Problem", "Missing"}
-SOURCES = [ROOT / "app.py", *sorted((ROOT / "pages").glob("*.py")), *sorted((ROOT / "explorer").rglob("*.py"))]
+SOURCES = [
+    ROOT / "app.py",
+    *sorted((ROOT / "pages").glob("*.py")),
+    *sorted((ROOT / "explorer").rglob("*.py")),
+]
 
 
 def subclasses(sources: list[str]) -> set[str]:
@@ -22,7 +26,10 @@ def subclasses(sources: list[str]) -> set[str]:
     for _ in range(4):
         for tree in trees:
             for node in ast.walk(tree):
-                if isinstance(node, ast.ClassDef) and {getattr(base, "id", "") for base in node.bases} & known:
+                if (
+                    isinstance(node, ast.ClassDef)
+                    and {getattr(base, "id", "") for base in node.bases} & known
+                ):
                     known.add(node.name)
     return known
 
@@ -41,7 +48,11 @@ def sentences(source: str, shown: set[str] = SHOWN) -> Iterator[tuple[int, str |
 
 
 def fields(sentence: str) -> set[str]:
-    return {name.partition(".")[0].partition("[")[0] for _, name, _, _ in string.Formatter().parse(sentence) if name is not None}
+    return {
+        name.partition(".")[0].partition("[")[0]
+        for _, name, _, _ in string.Formatter().parse(sentence)
+        if name is not None
+    }
 
 
 def faults(source: str, korean: dict[str, str], shown: set[str] = SHOWN) -> list[str]:
@@ -68,7 +79,9 @@ def test_every_sentence_has_a_korean_one(path: Path, shown: set[str]) -> None:
 
 
 def test_every_reported_figure_has_korean_words() -> None:
-    words = {word for figure in reported.figures().values() for word in (figure.unit, figure.why, figure.source)}
+    words = {
+        word for figure in reported.figures().values() for word in (figure.unit, figure.why, figure.source)
+    }
     assert sorted(word for word in words if word not in text.catalogue()) == []
 
 

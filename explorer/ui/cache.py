@@ -26,14 +26,23 @@ def _stamp() -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _entries(root: str, stamp: tuple[tuple[str, int], ...]) -> list[Entry]:
-    return checkpoints.catalogue()
+_catalogues: dict[str, tuple[tuple, list[Entry]]] = {}  # by root: the stamp and what was read under it
 
 
 def entries() -> list[Entry]:
-    """Every checkpoint on disk, also the unreadable ones (card None, problem set); read anew when a card changes."""
-    return _entries(str(checkpoints.root()), _stamp())
+    """Every checkpoint on disk, also the unreadable ones (card None, problem set); read anew when a card changes.
+
+    A plain dictionary: it is asked several times per run, and hashing the arguments of a Streamlit cache would cost
+    more than the look at the folder.
+    """
+    root, stamp = str(checkpoints.root()), _stamp()
+    known = _catalogues.get(root)
+    if known is None or known[0] != stamp:
+        known = stamp, checkpoints.catalogue()
+        if len(_catalogues) > 4:
+            _catalogues.clear()
+        _catalogues[root] = known
+    return known[1]
 
 
 def card(name: str) -> Card:

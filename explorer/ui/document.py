@@ -1,7 +1,8 @@
-"""The two things about the document that Streamlit has no per-session setting for: its language and its type size.
+"""What Streamlit has no per-session setting for: the document's language, its type size, where Korean lines break.
 
 Themes cannot be switched by a script, so large type is set where the browser keeps it: the font size of the root
-element. Streamlit sizes everything in `rem`, therefore all of it follows, without a style sheet of ours.
+element. Streamlit sizes everything in `rem`, therefore all of it follows, without a style sheet of ours. Korean lines
+break between words, as people write, and not between syllables.
 """
 
 import streamlit as st
@@ -15,6 +16,7 @@ _document = st.components.v2.component(
 export default function ({ data }) {
   const root = document.documentElement
   root.lang = data.language
+  root.style.wordBreak = data.language === "ko" ? "keep-all" : ""
   root.style.fontSize = data.pixels === data.normal ? "" : `${data.pixels}px`
 }
 """,
@@ -22,7 +24,9 @@ export default function ({ data }) {
 
 
 def apply(language: str, large: bool) -> None:
-    """Set the document's language (for screen readers and line breaking) and the size of its type."""
+    """Set the document's language (for screen readers and line breaks) and the size of its type."""
     _document(
-        key="document", data={"language": language, "pixels": LARGE if large else NORMAL, "normal": NORMAL}, height=1
+        key="document",
+        data={"language": language, "pixels": LARGE if large else NORMAL, "normal": NORMAL},
+        height=1,
     )

@@ -27,7 +27,13 @@ def session_language() -> str:
 def language_switch() -> None:
     """Draw the switch, bound to ?lang=, and use its language for the rest of this run."""
     code = widgets.select(
-        "Language · 언어", LANGUAGES, key="lang", default=browser_language(), kind="segmented", sticky=True, bare=True
+        "Language · 언어",
+        LANGUAGES,
+        key="lang",
+        default=browser_language(),
+        kind="segmented",
+        sticky=True,
+        bare=True,
     )
     text.set_language(code)
 

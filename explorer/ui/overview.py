@@ -1,15 +1,16 @@
 """The rows of the overview page, as columns of words; they change with the language and the cards only."""
 
+import threading
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import streamlit as st
+import pyarrow as pa
 
 from explorer import reported
 from explorer.checkpoints import Card
 from explorer.reported import Figure
-from explorer.text import N_, t
+from explorer.text import N_, language, t
 from explorer.ui import cache
 
 Table = dict[str, list[str]]
@@ -46,18 +47,21 @@ def result(card: Card) -> str:
     test = card.metrics.get("test", {})
     if "accuracy" not in test:
         return t("not evaluated yet")
-    words = t("**{accuracy}** accuracy, test, n = {n}, plain", accuracy=percent(test["accuracy"]), n=f"{test['n']:,}")
+    words = t(
+        "**{accuracy}** accuracy, test, n = {n}, plain",
+        accuracy=percent(test["accuracy"]),
+        n=f"{test['n']:,}",
+    )
     if test.get("accuracy_6_views"):
         words += "; " + t("{accuracy} with six views", accuracy=percent(test["accuracy_6_views"]))
     return words
 
 
-def one_of_each_class() -> list[tuple[str, np.ndarray]]:
-    """The ten classes of CIFAR-10, each with a picture of the sheet: (class name, uint8 (3, 32, 32))."""
+def one_of_each_class() -> tuple[tuple[str, ...], list[np.ndarray]]:
+    """The class names of CIFAR-10 and a picture of each from the sheet, uint8 (3, 32, 32)."""
     sheet = cache.images("cifar10-sheet")
-    return [
-        (name, sheet.images[np.flatnonzero(sheet.labels == k)[SHOWN[k]]]) for k, name in enumerate(sheet.classes)
-    ]
+    places = [np.flatnonzero(sheet.labels == k)[SHOWN[k]] for k in range(len(sheet.classes))]
+    return sheet.classes, [sheet.images[place] for place in places]
 
 
 def checkpoint_table(cards: Iterable[Card]) -> Table:
@@ -68,7 +72,11 @@ def checkpoint_table(cards: Iterable[Card]) -> Table:
             t(card.purpose) if card.purpose else t(TASKS.get(card.task, card.task)),
             card.data,
             result(card),
-            t("{parameters} million weights, {size}", parameters=f"{card.parameters / 1e6:.1f}", size=megabytes(card.bytes)),
+            t(
+                "{parameters} million weights, {size}",
+                parameters=f"{card.parameters / 1e6:.1f}",
+                size=megabytes(card.bytes),
+            ),
         )
         for card in cards
     ]
@@ -84,11 +92,20 @@ def evidence_table(cards: Iterable[Card]) -> Table:
             f"{card.data} `{card.data_fingerprint[:16]}`",
             str(card.seed),
             f"{card.minutes:.1f}" if card.minutes else "",
-            ", ".join(f"{key} = {value}" for key, value in card.recipe.items() if not isinstance(value, dict | list)),
+            ", ".join(
+                f"{key} = {value}" for key, value in card.recipe.items() if not isinstance(value, dict | list)
+            ),
         )
         for card in cards
     ]
-    heads = (t("Checkpoint"), t("sha256 of the weights"), t("Data and its fingerprint"), t("Seed"), t("Minutes"), t("Recipe"))
+    heads = (
+        t("Checkpoint"),
+        t("sha256 of the weights"),
+        t("Data and its fingerprint"),
+        t("Seed"),
+        t("Minutes"),
+        t("Recipe"),
+    )
     return _columns(heads, rows)
 
 
@@ -141,7 +158,7 @@ def other_figures() -> list[tuple[str, str, Table]]:
             about = f"{t(figure.unit)} ({t(figure.source)})"
             rows = [(name, t(words) if not name else words) for name, words in figure.rows()]
             comparable = f"{t(reported.COMPARABLE[figure.comparable])}: {t(figure.why)}"
-            found.append((about, comparable, _columns(("", t("Reported")), rows)))
+            found.append((about, comparable, _columns((" ", t("Reported")), rows)))
     return found
 
 
@@ -150,9 +167,37 @@ def _columns(heads: Iterable[str], rows: list[tuple[str, ...]]) -> Table:
     return {head: [row[place] for row in rows] for place, head in enumerate(heads)}
 
 
-@st.cache_data(max_entries=8, show_spinner=False)
-def frame(table: Table) -> Any:
-    """A table as Streamlit wants it; the same words give the same object, so a rerun does not build it anew."""
-    import pandas as pd
+@dataclass(frozen=True)
+class Overview:
+    """All that the page shows of the checkpoints and the reported figures, in one language, ready to be sent.
 
-    return pd.DataFrame(table)
+    beside_ours: (unit, table, one line of comparability per group) of each kind of figure
+    """
+
+    checkpoints: pa.Table
+    evidence: pa.Table
+    beside_ours: list[tuple[str, pa.Table, list[str]]]
+    others: list[tuple[str, str, pa.Table]]
+
+
+def overview(cards: list[Card]) -> Overview:
+    """The page's words for these checkpoints, made once: a rerun that changes nothing costs next to nothing."""
+    key = (language(), *((card.name, card.sha256, str(card.metrics)) for card in cards))
+    with _lock:
+        if key not in _made:
+            while len(_made) >= 8:
+                _made.pop(next(iter(_made)))
+            _made[key] = Overview(
+                checkpoints=pa.table(checkpoint_table(cards)),
+                evidence=pa.table(evidence_table(cards)),
+                beside_ours=[
+                    (t(unit), pa.table(reported_table(kind, cards)), comparability(kind))
+                    for kind, unit in BESIDE_OURS.items()
+                ],
+                others=[(about, known, pa.table(rows)) for about, known, rows in other_figures()],
+            )
+        return _made[key]
+
+
+_made: dict[tuple, Overview] = {}
+_lock = threading.Lock()

@@ -15,7 +15,12 @@ def get_data_button(name: str) -> None:
     """The button that gets a data set; once pressed, how far that is, a way to stop it, and how it ended."""
     kind = "data"
     if jobs.public_mode():
-        st.caption(t("This server is public: only its owner can get {name} (python -m explorer data get {name}).", name=name))
+        st.caption(
+            t(
+                "This server is public: only its owner can get {name} (python -m explorer data get {name}).",
+                name=name,
+            )
+        )
         return
     found = attached(kind)
     if found and found.live:

@@ -3,17 +3,28 @@
 import gc
 import importlib
 import logging
+import pkgutil
 import time
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from explorer import checkpoints
-from explorer.text import Problem, t
+from explorer.text import Problem, language, t
 
 log = logging.getLogger("explorer")
 
 # What pages import: paid here once instead of by the first visitor.
-IMPORTS = ("numpy", "pandas", "PIL.Image", "altair", "plotly.graph_objects", "sklearn.datasets", "torch", "torchvision")
+IMPORTS = (
+    "numpy",
+    "pandas",
+    "PIL.Image",
+    "altair",
+    "plotly.graph_objects",
+    "sklearn.datasets",
+    "torch",
+    "torchvision",
+)
 FIRST = ("cifar10-fastnet", "digits-fastnet")  # which checkpoint to load first, when it is here
 
 _progress: dict[str, Any] = {"step": "starting", "forward": None, "seconds": None}
@@ -22,7 +33,10 @@ _progress: dict[str, Any] = {"step": "starting", "forward": None, "seconds": Non
 def warm_up() -> None:
     """Import, load a checkpoint, do one forward pass, then take what is in memory out of garbage collection."""
     started = time.monotonic()
-    for module in IMPORTS:
+    own = [f"explorer.ui.{found.name}" for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
+    for module in (*IMPORTS, *own):
+        if module == "explorer.ui.shell":  # the script itself, which runs in a session only
+            continue
         _progress["step"] = f"importing {module}"
         try:
             importlib.import_module(module)
@@ -82,12 +96,17 @@ def state() -> dict[str, Any]:
 
 def device_line() -> str:
     """Device and precision in words, or that the imports are still under way."""
-    return t("Device: {device}", device=_device()) if _progress["seconds"] is not None else t("Warming up …")
+    return _device(language()) if _progress["seconds"] is not None else t("Warming up …")
 
 
 @cache
-def _device() -> str:
+def _device(code: str) -> str:
+    """`code`, the language in use, is what the words depend on."""
     from explorer import device
 
     chosen = device.choose()
-    return f"{device.describe(chosen)} · {str(device.precision('conv', chosen)).removeprefix('torch.')}"
+    return t(
+        "Device: {device}. Answers in float32, training in {training}.",
+        device=device.describe(chosen),
+        training=str(device.precision("conv", chosen)).removeprefix("torch."),
+    )

@@ -60,11 +60,15 @@ def ask_for_token() -> None:
     st.stop()
 
 
-st.set_page_config(page_title="Model Explorer", page_icon=str(ROOT / "explorer/ui/static/mark.svg"), layout="wide")
+st.set_page_config(
+    page_title="Model Explorer", page_icon=str(ROOT / "explorer/ui/static/mark.svg"), layout="wide"
+)
 st.logo(str(ROOT / "explorer/ui/static/mark.svg"), size="large")
 with st.sidebar:
     language.language_switch()
-    large = st.toggle(t("Large type"), key="large", bind="query-params", help=t("For the last row of the room"))
+    large = st.toggle(
+        t("Large type"), key="large", bind="query-params", help=t("For the last row of the room")
+    )
     document.apply(text.language(), large)
 ask_for_token()
 page = st.navigation(pages())
