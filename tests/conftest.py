@@ -1,4 +1,4 @@
-"""What all tests share: folders of their own, the gates of tests that need something, and no skipping on CI."""
+"""What all tests share: own folders, gates for tests that need something, and no skipping on CI."""
 
 import os
 import sys
