@@ -55,7 +55,7 @@ def headline(found: Scores, card: Card) -> None:
     p = found.predictions
     other = card.metrics.get(p.split, {})
     known = [
-        t("{views}: {accuracy} %", views=t(VIEWS[n]), accuracy=f"{100 * other[field]:.2f}")
+        f"{t(VIEWS[n])}: {100 * other[field]:.2f} %"
         for n, field in ((1, "accuracy"), (2, "accuracy_2_views"), (6, "accuracy_6_views"))
         if n != p.views and isinstance(other.get(field), float)
     ]

@@ -126,7 +126,7 @@ class Tiles(Sequence):
 
 
 def _percent(p: float) -> str:
-    return f"{100 * p:.1f} %" if p < 0.9995 else "100 %"
+    return f"{100 * p:.1f}\u00a0%" if p < 0.9995 else "100\u00a0%"
 
 
 def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:

@@ -183,11 +183,12 @@ def strip(
 ) -> None:
     """Small pictures of one size, uint8 (3, H, W), side by side: one message to the browser, however many."""
     if images:
+        margin = 6 if captions else 0
         st.image(
-            [pictures.thumbnail_uri(image, factor) for image in images],
+            [pictures.thumbnail_uri(image, factor, margin) for image in images],
             caption=list(captions) if captions else None,
             alt=list(alts),
-            width=images[0].shape[-1] * factor,
+            width=images[0].shape[-1] * factor + 2 * margin,
         )
 
 
