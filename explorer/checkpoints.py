@@ -6,8 +6,8 @@
                         MANIFEST.json       size and sha256 of each file
                         evaluation/         stored predictions, test-1-views.npz and so on
 
-No file names a Python class: the model is built through MODELS. Loading verifies the hashes first, because a safetensors
-file with one flipped byte loads without a word.
+No file names a Python class: the model is built through MODELS. Loading verifies the hashes first, because a
+safetensors file with one flipped byte loads without a word.
 """
 
 import dataclasses
@@ -114,7 +114,7 @@ def root() -> Path:
 
 
 def folder_of(name: str | Path) -> Path:
-    """The folder of a checkpoint's name, or of a path to one (a run's ckpt/step-…); Problem that lists the known ones."""
+    """The folder of a checkpoint's name, or of a path to one (a run's ckpt/step-…); Problem lists the known ones."""
     path = Path(name)
     if isinstance(name, Path) or path.name != str(name):
         if not (path / CONFIG).is_file():
@@ -385,7 +385,8 @@ def readme(card: Card) -> str:
             "  results:",
             "  - task: {type: image-classification}",
             f"    dataset: {{name: {card.data}, type: {card.data}, split: test}}",
-            f"    metrics: [{{type: accuracy, value: {test['accuracy']:.4f}, name: 'accuracy, test, n = {test['n']}, plain'}}]",
+            "    metrics:",
+            f"    - {{type: accuracy, value: {test['accuracy']:.4f}, name: 'accuracy, test, n = {test['n']}, plain'}}",
         ]
     lines += ["---", "", f"# {card.name}", "", card.purpose, ""]
     facts = {
@@ -395,7 +396,7 @@ def readme(card: Card) -> str:
         "input": f"{card.size}x{card.size} RGB, (x / 255 - {card.mean}) / {card.std}",
         "seed": str(card.seed),
         "training": f"{card.minutes:.1f} minutes",
-        "calibration": f"temperature {card.temperature:.3f}, threshold {card.threshold:.3f}, on {card.calibrated_on or 'nothing'}",
+        "calibration": f"temperature {card.temperature:.3f}, threshold {card.threshold:.3f} ({card.calibrated_on or '-'})",
         "weights": f"sha256 `{card.sha256}`, {card.bytes:,} bytes",
     }
     lines += [f"- {key}: {value}" for key, value in facts.items()]
@@ -424,7 +425,7 @@ def prediction_file(split: str, views: int) -> str:
 
 
 def pack_predictions(logits: np.ndarray, labels: np.ndarray, **about: str | int) -> bytes:
-    """The bytes of an .npz: logits (N, K) as float16, labels (N,), and `about` (data, split, views, fingerprint, sha256)."""
+    """The bytes of an .npz: logits (N, K) as float16, labels (N,), and `about` (data, split, views, ...)."""
     import io
 
     buffer = io.BytesIO()

@@ -35,7 +35,9 @@ class DatasetSpec:
 
 
 DATASETS: dict[str, DatasetSpec] = {
-    "digits": DatasetSpec(digits.load, digits.CLASSES, N_("1,797 scanned digits that come with scikit-learn")),
+    "digits": DatasetSpec(
+        digits.load, digits.CLASSES, N_("1,797 scanned digits that come with scikit-learn")
+    ),
     "cifar10": DatasetSpec(
         cifar10.load,
         cifar10.CLASSES,
@@ -44,7 +46,10 @@ DATASETS: dict[str, DatasetSpec] = {
         fetch=fetch_cifar10,
     ),
     "cifar10-sheet": DatasetSpec(
-        sheet.load, cifar10.CLASSES, N_("500 CIFAR-10 test pictures, 50 a class, always here"), splits=("test",)
+        sheet.load,
+        cifar10.CLASSES,
+        N_("500 CIFAR-10 test pictures, 50 a class, always here"),
+        splits=("test",),
     ),
 }
 
@@ -52,7 +57,9 @@ DATASETS: dict[str, DatasetSpec] = {
 def valid_name(text: str, kind: str) -> str:
     """`text` itself when it can be a name here; Problem otherwise. Names never become paths outside their folder."""
     if not re.fullmatch(r"[a-z0-9_-]{1,64}", text):
-        raise Problem("{kind} {text} is not a name: use 1 to 64 of a-z, 0-9, _ and -.", kind=kind, text=repr(text[:80]))
+        raise Problem(
+            "{kind} {text} is not a name: use 1 to 64 of a-z, 0-9, _ and -.", kind=kind, text=repr(text[:80])
+        )
     return text
 
 
@@ -67,7 +74,9 @@ def spec(name: str) -> DatasetSpec:
         return DATASETS[name]
     path = folder.registered().get(name)
     if path is None:
-        raise Problem("Unknown data set {name}; known: {known}.", name=repr(name[:80]), known=", ".join(names()))
+        raise Problem(
+            "Unknown data set {name}; known: {known}.", name=repr(name[:80]), known=", ".join(names())
+        )
     return DatasetSpec(
         partial(folder.load, name, path),
         folder.classes(name),
@@ -88,7 +97,10 @@ def load(name: str, split: str = "test") -> ImageSet:
     """
     found = spec(name)
     if split not in found.splits:
-        raise Problem("{name} has no split {split}; it has: {known}.", name=name, split=repr(split), known=", ".join(found.splits))
+        known = ", ".join(found.splits)
+        raise Problem(
+            "{name} has no split {split}; it has: {known}.", name=name, split=repr(split), known=known
+        )
     path = folder.registered().get(name) if name not in DATASETS else None
     return _load(name, split, folder.signature(name, path) if path else str(data_root()))
 

@@ -45,7 +45,7 @@ def reflect(index: torch.Tensor, size: int) -> torch.Tensor:
 def augment(
     images: torch.Tensor, how: Augment, rng: np.random.Generator, flipped: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Flip and shift uint8 (B, 3, H, W) pictures, by one gather over index maps; the same shape comes back, channels last.
+    """Flip and shift uint8 (B, 3, H, W) pictures by one gather over index maps; same shape, channels last.
 
     flipped: bool (B,), which pictures to mirror when `how.flip` is "alternating"
     """
@@ -63,14 +63,14 @@ def augment(
 
 
 def normalize(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> torch.Tensor:
-    """uint8 (B, 3, H, W) in 0..255 -> float32 of the same shape and memory layout, with the data's mean 0 and deviation 1."""
+    """uint8 (B, 3, H, W) -> float32 of the same shape and memory layout, with the data's mean at 0, deviation 1."""
     scale = 1 / (255 * torch.tensor(std, device=images.device))
     shift = -torch.tensor(mean, device=images.device) / torch.tensor(std, device=images.device)
     return images.float().mul_(scale[:, None, None]).add_(shift[:, None, None])
 
 
 def cutout(images: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Set a square of `size` pixels, its centre anywhere in the picture, to 0 (the mean), in normalised (B, 3, H, W)."""
+    """Set a square of `size` pixels, centred anywhere, to 0 (the mean), in normalised (B, 3, H, W) pictures."""
     count, _, height, width = images.shape
     top = torch.from_numpy(rng.integers(0, height, count)).to(images.device) - size // 2
     left = torch.from_numpy(rng.integers(0, width, count)).to(images.device) - size // 2

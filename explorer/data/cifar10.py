@@ -1,8 +1,8 @@
 """CIFAR-10 (Krizhevsky 2009): 50,000 train and 10,000 test pictures of 32x32, ten classes.
 
-Read from parquet in Hugging Face's layout or from torchvision's files, whichever lies in `data_root()/cifar10`; the first
-reading leaves a plain array beside them that is memory-mapped from then on. The sha256 of the pixels is compared at
-every load, because a re-encoded copy looks the same and is not: on a JPEG (quality 75) copy one recipe lost 3.2 points.
+Read from parquet in Hugging Face's layout or from torchvision's files, whichever lies in `data_root()/cifar10`; the
+first reading leaves a plain array beside them that is memory-mapped from then on. The sha256 of the pixels is
+compared at every load, because a re-encoded copy looks the same and is not: on a JPEG (quality 75) copy one recipe lost 3.2 points.
 """
 
 import io
@@ -33,7 +33,7 @@ def available() -> bool:
 
 
 def load(split: str) -> ImageSet:
-    """One split in the official order. Raises Missing when there is no source, Problem when the pixels are not CIFAR-10's."""
+    """One split in the official order. Raises Missing without a source, Problem when the pixels are not CIFAR-10's."""
     path = _array(split)
     if not path.exists():
         pixels, labels = _read(split)

@@ -1,9 +1,11 @@
-"""fastnet: a small net for short trainings on 32x32 pictures, in the spirit of airbench94 (Jordan 2024, arXiv 2404.00498).
+"""fastnet: a small net for short trainings, in the spirit of airbench94 (Jordan 2024, arXiv 2404.00498).
 
-A frozen 2x2 convolution whitens patches of the training pictures; three groups of two 3x3 convolutions follow, each with
-one max-pool; the convolutions start as near the identity as they can. Unlike airbench the net ends in *average* pooling
+A frozen 2x2 convolution whitens patches of the training pictures; three groups of two 3x3 convolutions follow,
+each with one max-pool; the convolutions start as near the identity as they can. Unlike airbench the net ends in *average* pooling
 of a 4x4 map and a Linear with bias, so that a class activation map adds up exactly to the logit.
 """
+
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -48,7 +50,7 @@ class FastNet(nn.Module):
         self.whiten = nn.Conv2d(3, WHITENED, PATCH)
         self.whiten.weight.requires_grad = False
         sizes = (WHITENED, *widths)
-        self.groups = nn.Sequential(*(Group(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True)))
+        self.groups = nn.Sequential(*(Group(a, b) for a, b in pairwise(sizes)))
         self.head = nn.Linear(widths[-1], classes)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:

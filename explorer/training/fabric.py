@@ -1,0 +1,32 @@
+"""The seam to Lightning Fabric: one process, or several under torchrun or SLURM, with the same loop."""
+
+import os
+import warnings
+
+import torch
+from lightning_fabric import Fabric
+
+from explorer import models
+from explorer.device import choose, precision
+
+_PRECISION = {torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed", torch.float32: "32-true"}
+
+
+def make_fabric(model: str, device: str = "auto") -> Fabric:
+    """A started Fabric for training `model`, in the precision that is fastest for it on the device.
+
+    Under torchrun it joins the other processes (DDP; gloo on CPU, NCCL on CUDA), one device each.
+    """
+    where = choose(device)
+    world = int(os.environ.get("WORLD_SIZE", 1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # hints about more devices than are asked for
+        fabric = Fabric(
+            accelerator=where.type,
+            devices=int(os.environ.get("LOCAL_WORLD_SIZE", 1)),
+            num_nodes=max(1, world // int(os.environ.get("LOCAL_WORLD_SIZE", 1))),
+            strategy="ddp" if world > 1 else "auto",
+            precision=_PRECISION[precision(models.spec(model).precision, where)],
+        )
+        fabric.launch()
+    return fabric

@@ -1,0 +1,173 @@
+"""RECIPES: every setting of a training by name; `--set key=value` changes single ones."""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from explorer.data.augment import FLIPS
+from explorer.text import N_, Problem
+
+SCHEDULES = ("triangular", "step")
+AVERAGES = ("none", "ema", "lookahead")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a classifier is trained: SGD with Nesterov momentum and what surrounds it.
+
+    lr: peak learning rate for the mean loss of a batch;  batch: pictures a step, over all devices together
+    schedule: "triangular" = from lr * lr_start linearly up to lr at the share `lr_peak` of all steps, then linearly
+        down to lr * lr_end;  "step" = torch's StepLR, times `gamma` every `step_epochs` epochs
+    weight_decay: on matrices and kernels only;  norm_lr: factor on the learning rate of BatchNorm's biases
+    frozen_after: epochs after which the whitening bias stops learning
+    average: "ema" = a moving average with decay min(`decay`, (1 + n) / (10 + n)) after n steps is what is kept;
+        "lookahead" = every 5 steps the weights move to an average whose inertia grows as 0.95^5 (t/T)^3 (Jordan 2024)
+    flip, shift, cutout: see data.augment;  holdout: training pictures set aside to choose and calibrate on
+    keep: "best" = the epoch with the best held-out accuracy, "last" = the last step
+    """
+
+    summary: str = ""
+    epochs: float = 15
+    batch: int = 128
+    lr: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    norm_lr: float = 1.0
+    schedule: str = "triangular"
+    lr_start: float = 0.2
+    lr_peak: float = 0.2
+    lr_end: float = 0.0
+    step_epochs: int = 30
+    gamma: float = 0.1
+    label_smoothing: float = 0.1
+    average: str = "ema"
+    decay: float = 0.998
+    frozen_after: float = 1e9
+    flip: str = "alternating"
+    shift: int = 2
+    cutout: int = 0
+    holdout: int = 5000
+    keep: str = "best"
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("schedule", SCHEDULES),
+            ("average", AVERAGES),
+            ("flip", FLIPS),
+            ("keep", ("best", "last")),
+        ):
+            if getattr(self, name) not in known:
+                raise Problem(
+                    "Recipe: {name} is {value}; known: {known}.",
+                    name=name,
+                    value=repr(getattr(self, name)),
+                    known=", ".join(known),
+                )
+        for name, low, high in _RANGES:
+            if not low <= getattr(self, name) <= high:
+                raise Problem(
+                    "Recipe: {name} is {value}; it must lie between {low} and {high}.",
+                    name=name,
+                    value=getattr(self, name),
+                    low=low,
+                    high=high,
+                )
+
+    def rate(self, step: int, total: int, steps_per_epoch: int) -> float:
+        """The learning rate of a step (0 .. total - 1)."""
+        if self.schedule == "step":
+            return self.lr * self.gamma ** (step // (self.step_epochs * steps_per_epoch))
+        peak = self.lr_peak * total
+        if step < peak:
+            return self.lr * (self.lr_start + (1 - self.lr_start) * step / peak)
+        return self.lr * (1 - (1 - self.lr_end) * (step - peak) / max(total - peak, 1e-9))
+
+
+_RANGES = (
+    ("epochs", 0.01, 10_000), ("batch", 2, 100_000), ("lr", 0, 100), ("momentum", 0, 0.9999), ("weight_decay", 0, 1),
+    ("norm_lr", 0, 1000), ("lr_start", 0, 1), ("lr_peak", 0, 1), ("lr_end", 0, 1), ("step_epochs", 1, 10_000),
+    ("gamma", 0, 1), ("label_smoothing", 0, 0.9), ("decay", 0, 1), ("shift", 0, 16), ("cutout", 0, 32),
+    ("holdout", 0, 1_000_000),
+)  # fmt: skip
+
+RECIPES: dict[str, Recipe] = {
+    "short": Recipe(summary=N_("SGD, triangular rate, moving average: any classifier in 10 to 20 epochs")),
+    "fastnet": Recipe(
+        # airbench94's settings, its sum over the batch turned into a mean: lr = 11.5 / 7851 * 1024
+        summary=N_("airbench94's settings: fastnet on CIFAR-10 in ten epochs"),
+        epochs=9.5,
+        batch=1024,
+        lr=1.5,
+        momentum=0.85,
+        weight_decay=1.33e-3,
+        norm_lr=64,
+        lr_peak=0.23,
+        lr_end=0.07,
+        label_smoothing=0.2,
+        average="lookahead",
+        frozen_after=3,
+        holdout=1000,
+        keep="last",
+    ),
+    "digits": Recipe(
+        summary=N_("any classifier on the digits, in seconds"),
+        epochs=30,
+        batch=64,
+        lr=0.1,
+        label_smoothing=0.1,
+        decay=0.98,
+        flip="none",
+        shift=3,
+        holdout=140,
+        keep="last",
+    ),
+    "slides": Recipe(
+        summary=N_("the course slides' settings, epochs not stated there"),
+        epochs=90,
+        lr=0.001,
+        weight_decay=0.0,
+        schedule="step",
+        label_smoothing=0.0,
+        average="none",
+        flip="random",
+        shift=4,
+    ),
+}
+
+
+def default_recipe(model: str, data: str) -> str:
+    """The recipe that a training without --recipe uses."""
+    if data == "digits":
+        return "digits"
+    return "fastnet" if model == "fastnet" else "short"
+
+
+def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) -> Recipe:
+    """The named recipe with single settings changed; text values are read as the setting's type.
+
+    Raises Problem for an unknown recipe or setting (listing the known ones) and for a value that does not fit.
+    """
+    if name not in RECIPES:
+        raise Problem(
+            "Unknown recipe {name}; known: {known}.", name=repr(name[:80]), known=", ".join(RECIPES)
+        )
+    types = {f.name: f.type for f in dataclasses.fields(Recipe) if f.name != "summary"}
+    values: dict[str, Any] = {key: value for key, value in fixed.items() if value is not None}
+    for key, text in (changes or {}).items():
+        if key not in types:
+            raise Problem(
+                "Unknown setting {name}; known: {known}.", name=repr(key[:80]), known=", ".join(types)
+            )
+        try:
+            values[key] = types[key](text)
+            if isinstance(values[key], float) and not math.isfinite(values[key]):
+                raise ValueError
+        except ValueError as error:
+            raise Problem(
+                "{name}={value}: expected {kind}.",
+                name=key,
+                value=repr(str(text)[:80]),
+                kind=types[key].__name__,
+            ) from error
+    return dataclasses.replace(RECIPES[name], **values)
