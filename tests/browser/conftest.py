@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -33,9 +32,8 @@ def fresh_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     servers: list[Server] = []
 
     def start(**environment: str) -> Server:
-        server = Server(tmp_path_factory.mktemp("server"), ["serve.py", "--port={port}"], **environment)
-        servers.append(server)
-        return server.wait_until_ready()
+        servers.append(Server.ours(tmp_path_factory.mktemp("server"), **environment))
+        return servers[-1]
 
     yield start
     for server in servers:
@@ -51,9 +49,8 @@ def server(fresh_server: Callable[..., Server]) -> Server:
 @pytest.fixture(scope="session")
 def empty_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server whose one page is empty, torch loaded: what the cost of our pages is compared with."""
-    command = ["-m", "streamlit", "run", "app.py", "--server.port={port}", "--server.headless=true"]
-    server = Server(tmp_path_factory.mktemp("empty"), command, Path(__file__).parent / "empty")
-    yield server.wait_until_ready("/_stcore/health")
+    server = Server.empty(tmp_path_factory.mktemp("empty"))
+    yield server
     server.stop()
 
 

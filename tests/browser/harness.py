@@ -39,6 +39,17 @@ class Server:
                 start_new_session=True,
             )
 
+    @classmethod
+    def ours(cls, own: Path, **environment: str) -> "Server":
+        """The app, ready; its log and its runs go to the folder `own`."""
+        return cls(own, ["serve.py", "--port={port}"], **environment).wait_until_ready()
+
+    @classmethod
+    def empty(cls, own: Path) -> "Server":
+        """A server whose one page is empty, torch loaded: what the cost of our pages is compared with."""
+        command = ["-m", "streamlit", "run", "app.py", "--server.port={port}", "--server.headless=true"]
+        return cls(own, command, Path(__file__).parent / "empty").wait_until_ready("/_stcore/health")
+
     def answers(self, path: str) -> int:
         """The HTTP status of a GET, 0 when nothing listens."""
         try:
@@ -54,6 +65,7 @@ class Server:
         end = time.monotonic() + seconds
         while self.answers(path) != 200:
             if self.process.poll() is not None or time.monotonic() > end:
+                self.stop()
                 pytest.fail(f"the server did not become ready:\n{self.words()}")
             time.sleep(0.1)
         return self

@@ -1,11 +1,11 @@
 """What the server makes of a page without a browser: hostile addresses, and what one run costs."""
 
 import ast
-import statistics
 from urllib.parse import quote
 
 import pytest
 
+from benchmarks import rerun_cpu
 from tests.browser.harness import PAGES, ROOT, Server, path_of
 from tests.browser.wire import Session
 
@@ -75,31 +75,16 @@ def test_each_parameter_alone_may_be_hostile(name, server):
     assert "Traceback" not in server.words()
 
 
-def cost(server: Server, session: Session, runs: int) -> float:
-    """Seconds of the server's processor time for one run of the session's page."""
-    before = server.cpu_seconds()
-    for _ in range(runs):
-        session.run()
-    return (server.cpu_seconds() - before) / runs
-
-
 @pytest.mark.parametrize("name", PAGES)
-def test_a_cached_page_costs_at_most_four_empty_pages(name, server, empty_server, record_property):
-    with Session(server.port, path_of(name)) as full, Session(empty_server.port) as empty:
-        assert full.run().errors() == [] and empty.run().kinds() == ["heading"]
-        for session in (full, empty):
-            for _ in range(10):  # caches, and the code paths of the first runs
-                session.run()
-        pairs = [(cost(server, full, 20), cost(empty_server, empty, 20)) for _ in range(5)]  # turn by turn
-    ratio = statistics.median(page for page, _ in pairs) / statistics.median(nothing for _, nothing in pairs)
-    record_property("ratio", ratio)
-    print(f"{name}: {ratio:.2f} times an empty page; (page, empty) in ms: "
-          f"{[(round(1e3 * page, 1), round(1e3 * nothing, 1)) for page, nothing in pairs]}")  # fmt: skip
-    assert ratio <= 4
+def test_a_cached_page_costs_at_most_four_empty_pages(name, server, empty_server):
+    assert visit(server, name).errors() == []
+    page, nothing = rerun_cpu.compare(name, server, empty_server, rounds=5)
+    print(f"{name}: {page:.1f} ms a run, an empty page {nothing:.1f} ms")
+    assert page <= 4 * nothing
 
 
-def test_the_measure_would_notice_the_garbage_collector(empty_server, server):
+def test_the_measure_would_notice_the_garbage_collector(empty_server):
     """An empty page with torch loaded stays far below the 100 ms that one full collection costs."""
     with Session(empty_server.port) as empty:
         empty.run()
-        assert cost(empty_server, empty, 20) < 0.05
+        assert rerun_cpu.cost(empty_server, empty) < 0.05
