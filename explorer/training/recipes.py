@@ -112,7 +112,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     "digits": Recipe(
         summary=N_("any classifier on the digits, in seconds"),
-        epochs=30,
+        epochs=15,
         batch=64,
         lr=0.1,
         label_smoothing=0.1,
