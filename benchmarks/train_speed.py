@@ -24,9 +24,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run as a script, the folder of the script is on the path, not the project's
 
 from benchmarks.plain_loop import Pictures, plain_steps  # noqa: E402
-from explorer import data, device, models, runs  # noqa: E402
+from explorer import data, device, models  # noqa: E402
 from explorer.data import ImageSet  # noqa: E402
 from explorer.training import make_recipe  # noqa: E402
+from explorer.training.fabric import make_fabric  # noqa: E402
 from explorer.training.supervised import Supervised  # noqa: E402
 
 
@@ -44,7 +45,7 @@ def pictures() -> ImageSet:
 def our_steps(model: str, batch: int, image_set: ImageSet) -> Iterator[None]:
     """Train for ever with our loop, an optimiser step per item."""
     recipe = make_recipe("short", batch=batch, epochs=10_000)
-    task = Supervised(runs.fabric(models.spec(model).precision), model, recipe, 0, image_set)
+    task = Supervised(make_fabric(model), model, recipe, 0, image_set)
     for step in range(task.total_steps):
         yield task.step(step)["loss"].item()
 
