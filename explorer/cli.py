@@ -3,6 +3,7 @@
 python -m explorer --help
 """
 
+import contextlib
 import os
 import sys
 from dataclasses import asdict
@@ -11,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from explorer.console import Answer, Bar, Device, Json, command, fail, table
+from explorer.console import Answer, Bar, Device, Json, TrainingBar, command, fail, table
 from explorer.reporter import Reporter
 from explorer.text import N_, Missing, Problem, set_language, t
 
@@ -420,4 +421,170 @@ def import_command(
 
     card = foreign.import_pt(file, model, data, name, trust)
     said = t("{name}: {n} values of {model}, imported.", name=name, n=f"{card.parameters:,}", model=model)
+    return Answer(asdict(card), said)
+
+
+@command(app, "train", interrupted=N_("Interrupted before the first step; nothing was trained."))
+def train_command(
+    model: Annotated[str, typer.Option(help="The net; `models` lists them.")],
+    data: Annotated[str, typer.Option(help="The data set; `data show` lists them.")],
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the pictures; without it the recipe's.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Decides everything that is random.")] = 0,
+    recipe: Annotated[
+        str | None, typer.Option(help="All settings by name; without it the best known for the net.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one setting of the recipe.")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="What to call the run: a-z, 0-9, _ and -.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """Train a classifier; Ctrl-C leaves a run that `runs resume` continues."""
+    settings = {}
+    for each in set_ or []:
+        key, sign, value = each.partition("=")
+        if not sign:
+            raise Problem("--set {text}: expected KEY=VALUE.", text=repr(each[:80]))
+        settings[key.strip()] = value.strip()
+    from explorer import runs
+
+    folder = runs.create(model, data, recipe, settings, epochs=epochs, seed=seed, device=device, name=run)
+    print(t("Run {name} in {path}", name=folder.name, path=folder), file=sys.stderr)
+    return _follow(folder.name, job)
+
+
+def _follow(name: str, job: Reporter | None) -> Answer:
+    """Drive a run to its end, with a live bar."""
+    from explorer import runs
+
+    bar = TrainingBar(job)
+    try:
+        for progress in runs.drive(name):
+            bar(progress)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_resumable(name)) from None
+    finally:
+        bar.close()
+    value = _run_value(name)
+    if value["state"] == "stopped":
+        raise KeyboardInterrupt(_resumable(name))
+    lines = [
+        t(
+            "Run {name} is done: step {step} of {total}.",
+            **{key: value[key] for key in ("name", "step", "total")},
+        )
+    ]
+    if value["held_out"] is not None:
+        lines.append(t("Accuracy on the held-out pictures: {accuracy}", accuracy=f"{value['held_out']:.4f}"))
+    lines.append(t("Use it on the pages: python -m explorer runs publish {name} NAME", name=name))
+    return Answer(value, "\n".join(lines))
+
+
+def _resumable(name: str) -> str:
+    return t("Stopped; continue with: python -m explorer runs resume {name}", name=name)
+
+
+def _run_value(name: str) -> dict:
+    from explorer import runs
+
+    value = asdict(runs.status(name)) | {"path": str(runs.folder_of(name)), "checkpoint": None}
+    with contextlib.suppress(Problem):  # before the first one
+        value["checkpoint"] = str(runs.result(name))
+    return value
+
+
+@command(runs_app, "list")
+def runs_list(as_json: Json = False) -> Answer:
+    """Every run, the newest first."""
+    from explorer import runs
+
+    found = [asdict(each) for each in runs.statuses()]
+    rows = [
+        [
+            each["name"],
+            each["state"],
+            each["model"],
+            each["data"],
+            f"{each['step']}/{each['total']}",
+            _share(each["held_out"]),
+        ]
+        for each in found
+    ]
+    return Answer(found, table(["run", "state", "model", "data", "step", "held-out"], rows))
+
+
+@command(runs_app, "show")
+def runs_show(
+    name: Annotated[str, typer.Argument(help="A run; `runs list` lists them.")], as_json: Json = False
+) -> Answer:
+    """One run: its settings, how far it is, and what it reached epoch by epoch."""
+    from explorer import runs
+    from explorer.files import read_json
+
+    value = _run_value(name)
+    value |= {"config": read_json(runs.folder_of(name) / "config.json"), "metrics": runs.metrics(name)}
+    epochs = [row for row in value["metrics"] if "held_out_accuracy" in row] or value["metrics"][-1:]
+    rows = [
+        [
+            f"{row['epoch']:.2f}",
+            row["step"],
+            row["loss"],
+            row["accuracy"],
+            _share(row.get("held_out_accuracy")),
+        ]
+        for row in epochs
+    ]
+    lines = [f"{name}: {value['state']}, step {value['step']} of {value['total']}", value["message"], ""]
+    lines.append(table(["epoch", "step", "loss", "accuracy", "held-out"], rows))
+    if value["state"] in ("stopped", "interrupted", "failed"):
+        lines += ["", t("Continue with: python -m explorer runs resume {name}", name=name)]
+    return Answer(value, "\n".join(line for line in lines if line is not None))
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+@command(runs_app, "resume", interrupted=N_("Interrupted; the run is as it was."))
+def runs_resume(
+    name: Annotated[str, typer.Argument(help="A run; `runs list` lists them.")],
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """Continue a run from its newest checkpoint, exactly as if it had never ended."""
+    return _follow(name, job)
+
+
+@command(runs_app, "publish")
+def runs_publish(
+    name: Annotated[str, typer.Argument(help="A run that has a checkpoint.")],
+    checkpoint: Annotated[str, typer.Argument(help="What to call it among the checkpoints.")],
+    purpose: Annotated[str, typer.Option(help="One sentence on what it is for.")] = "",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """Make a checkpoint for the pages of a run: calibrated, tested, its predictions stored."""
+    from explorer import checkpoints, runs
+    from explorer.data import valid_name
+
+    if (checkpoints.root() / valid_name(checkpoint, "checkpoint")).exists():
+        raise Problem("There is a checkpoint {name} already; choose another name.", name=checkpoint)
+    bar = Bar(job)
+    try:
+        card = runs.publish(
+            name, checkpoint, purpose, on_step=lambda done, total: bar(done, total, N_("Predicting"))
+        )
+    finally:
+        bar.close()
+    test = card.metrics["test"]
+    said = t(
+        "{name}: accuracy, test, n = {n}, plain: {accuracy}",
+        name=checkpoint,
+        n=test["n"],
+        accuracy=f"{test['accuracy']:.4f}",
+    )
     return Answer(asdict(card), said)

@@ -20,6 +20,8 @@ from explorer.reporter import Reporter, attached
 from explorer.text import N_, Problem, t
 
 INTERRUPTED = 130  # the exit status of a command ended by Ctrl-C
+TRAINING = N_("Training (steps)")
+_BAR_FORMAT = "{percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt}, {remaining} left, {postfix}"
 Json = Annotated[bool, typer.Option("--json", help="One JSON object or list on stdout, all else on stderr.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
@@ -48,8 +50,8 @@ def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")
                     answer = fn(**options) if "job" not in fn.__annotations__ else fn(**options, job=job)
             except Problem as problem:
                 return fail(str(problem), as_json)
-            except KeyboardInterrupt:
-                return fail(t(interrupted), as_json, INTERRUPTED)
+            except KeyboardInterrupt as stop:  # its text, if it has one, knows more
+                return fail(str(stop) or t(interrupted), as_json, INTERRUPTED)
             except Exception as error:  # a bug: the trace is what helps
                 traceback.print_exc()
                 return fail(f"{type(error).__name__}: {error}", as_json)
@@ -117,6 +119,38 @@ class Bar:
             self.bar = tqdm(total=total, desc=t(what), unit_scale=True, disable=not sys.stderr.isatty())
         self.bar.total = total
         self.bar.update(done - self.bar.n)
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        if self.bar is not None:
+            self.bar.close()
+
+
+class TrainingBar:
+    """A training on stderr: in a terminal a live line with the time left, elsewhere a line an epoch."""
+
+    def __init__(self, job: Reporter | None):
+        self.job, self.bar, self.held_out = job, None, None
+
+    def __call__(self, progress: Any) -> None:
+        """Draw a `training.loop.Progress`."""
+        from tqdm import tqdm
+
+        if self.job:
+            self.job.step(progress.step, progress.total, TRAINING)
+        live = sys.stderr.isatty()
+        if self.bar is None and live:
+            self.bar = tqdm(total=progress.total, initial=progress.step, unit="step", bar_format=_BAR_FORMAT)
+        self.held_out = progress.held_out.get("accuracy", self.held_out)
+        words = [f"loss {progress.logs['loss']:.3f}", f"accuracy {progress.logs['accuracy']:.3f}"]
+        words += [f"held-out {self.held_out:.4f}"] if self.held_out is not None else []
+        words += [f"{progress.images_per_second:,.0f} images/s"]
+        if live:
+            self.bar.set_postfix_str(", ".join(words), refresh=False)
+            self.bar.update(progress.step - self.bar.n)
+        elif progress.held_out or progress.step == progress.total:
+            line = f"epoch {progress.epoch:.2f}, step {progress.step}/{progress.total}, {', '.join(words)}"
+            print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the line as it is."""

@@ -95,16 +95,8 @@ def create(
     load(data, "train")  # absent or wrong data is said now, not in the log of a run
     name = name or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{model}-{secrets.token_hex(3)}"
     folder = root() / valid_name(name, "run")
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError as error:
-        raise Problem(
-            "Run {name} is already there; choose another name or resume it.", name=repr(name)
-        ) from error
-    except OSError as error:
-        raise Problem(
-            "Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error
-        ) from error
+    if folder.exists() or name == "jobs":  # jobs/ holds the folders of jobs
+        raise Problem("Run {name} is already there; choose another name or resume it.", name=repr(name))
     config = {
         "model": model,
         "data": data,
@@ -114,7 +106,17 @@ def create(
         "save_seconds": save_seconds,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    files.write_json(folder / "config.json", config)
+    partial = root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"  # a run is there whole or not at all
+    try:
+        files.write_json(partial / "config.json", config)
+        partial.rename(folder)
+    except OSError as error:
+        raise Problem(
+            "Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    files.sweep(root())
     return folder
 
 
@@ -225,9 +227,8 @@ def drive(name: str) -> Iterator["Progress"]:
     """
     folder = folder_of(name)
     with _sole(folder), _beating(folder), _stoppable() as asked_to_stop:
-        with contextlib.suppress(OSError):
-            for leftover in (folder / "ckpt").glob(files.TEMPORARY + "*"):
-                shutil.rmtree(leftover, ignore_errors=True)
+        for place in (folder, folder / "ckpt"):  # of a killed attempt: nobody else holds the lock
+            files.sweep(place, older_than=0)
         state = files.read_json(folder / "state.json")
         if state.get("state") == "done":
             return

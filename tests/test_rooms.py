@@ -77,7 +77,7 @@ def sources() -> list[Path]:
 @pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_room_imports_only_rooms_to_its_left(path: Path) -> None:
     room = room_of(path)
-    assert path.parent.name == "explorer" and path.name == "__init__.py" or room in PLACE, (
+    assert (path.parent.name == "explorer" and path.name == "__init__.py") or room in PLACE, (
         f"{room} is no room"
     )
     assert faults(room, path.read_text(encoding="utf-8")) == []
