@@ -1,4 +1,4 @@
-"""What can be asked here, which checkpoints there are, and what was reported elsewhere beside what was measured here."""
+"""What can be asked here, which checkpoints there are, and what was reported beside what was measured here."""
 
 from pathlib import Path
 
@@ -33,6 +33,12 @@ QUESTIONS = [
 ]
 ANSWERS = {"predict": N_("Predict a picture"), "evaluate": N_("Evaluate a model")}
 
+
+def notes(lines: list[str]) -> None:
+    """Lines below a table, in small type."""
+    st.markdown("  \n".join(f":small[{line}]" for line in lines))
+
+
 widgets.heading(
     "Model Explorer",
     t("Train or load a model, drop in a picture, and see what it says, why, and how often it is wrong."),
@@ -57,7 +63,8 @@ words = overview.overview(cards)
 st.subheader(t("The models that are here"), anchor=False)
 if cards:
     st.table(words.checkpoints, border="horizontal", hide_index=True,
-             alt=t("The checkpoints: what each is for, its data, its result and its size"))  # fmt: skip
+             alt=t("The checkpoints: data, accuracy on the test set and size"))  # fmt: skip
+    notes(words.purposes)
     evidence = st.expander(
         t("What these numbers rest on"), icon=":material/fact_check:", key="evidence", on_change="rerun"
     )
@@ -81,7 +88,7 @@ st.markdown(t("Figures from course slides and notes, beside the same recipe run 
 for unit, table, comparability in words.beside_ours:
     st.markdown(f"**{unit}**")
     st.table(table, border="horizontal", hide_index=True, alt=unit)
-    st.caption("  \n".join(comparability))
+    notes(comparability)
 more = st.expander(
     t("Everything else that was reported"), icon=":material/menu_book:", key="more", on_change="rerun"
 )

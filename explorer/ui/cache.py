@@ -62,7 +62,7 @@ def _model(name: str, sha256: str) -> Loaded:
 
 
 def model(name: str) -> Loaded:
-    """A checkpoint ready for forwards, one object for all sessions: take its lock, or use analysis.predict, which does."""
+    """A checkpoint ready for forwards, one object for all sessions; analysis.predict takes its lock."""
     return _model(name, card(name).sha256)
 
 

@@ -1,8 +1,7 @@
-"""What Streamlit has no per-session setting for: the document's language, its type size, where Korean lines break.
+"""The two things about the document that Streamlit has no per-session setting for: its language and its type size.
 
 Themes cannot be switched by a script, so large type is set where the browser keeps it: the font size of the root
-element. Streamlit sizes everything in `rem`, therefore all of it follows, without a style sheet of ours. Korean lines
-break between words, as people write, and not between syllables.
+element. Streamlit sizes everything in `rem`, therefore all of it follows, without a style sheet of ours.
 """
 
 import streamlit as st
@@ -16,7 +15,6 @@ _document = st.components.v2.component(
 export default function ({ data }) {
   const root = document.documentElement
   root.lang = data.language
-  root.style.wordBreak = data.language === "ko" ? "keep-all" : ""
   root.style.fontSize = data.pixels === data.normal ? "" : `${data.pixels}px`
 }
 """,

@@ -14,10 +14,10 @@ from explorer.text import N_, language, t
 from explorer.ui import cache
 
 Table = dict[str, list[str]]
+NARROW = "\u202f"  # a narrow space at which no line breaks, before a unit
 
 TASKS = {
     "classifier": N_("tells classes apart"),
-    "generator": N_("draws pictures"),
 }
 SHOWN = (18, 9, 2, 15, 12, 5, 3, 15, 18, 15)  # which of each class's fifty pictures on the sheet
 # Kinds of reported figures that stand beside ours, and their unit; the others are listed apart.
@@ -26,35 +26,18 @@ BESIDE_OURS = {
     "fid": N_("FID of 5,000 generated pictures, CIFAR-10 (lower is better)"),
 }
 NAMES = {
-    "resnet18": "ResNet-18", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
+    "fastnet": "fastnet",
+    "lenet": "LeNet",
+    "resnet18": "ResNet-18",
+    "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
     "drn_d_22": "DRN-D-22", "efficientnet_b0": "EfficientNet-B0", "efficientnet_at_224": "EfficientNet, 224 px",
     "dcgan": "DCGAN", "ddpm": "DDPM",
 }  # fmt: skip
 
 
 def percent(fraction: float) -> str:
-    """0.9338 -> "93.38 %"."""
-    return f"{100 * fraction:.2f} %"
-
-
-def megabytes(count: int) -> str:
-    """Bytes as "4.0 MB"."""
-    return f"{count / 1e6:.1f} MB"
-
-
-def result(card: Card) -> str:
-    """A card's key number with what it was measured on, for example "93.38 % accuracy, test, n = 10,000, plain"."""
-    test = card.metrics.get("test", {})
-    if "accuracy" not in test:
-        return t("not evaluated yet")
-    words = t(
-        "**{accuracy}** accuracy, test, n = {n}, plain",
-        accuracy=percent(test["accuracy"]),
-        n=f"{test['n']:,}",
-    )
-    if test.get("accuracy_6_views"):
-        words += "; " + t("{accuracy} with six views", accuracy=percent(test["accuracy_6_views"]))
-    return words
+    """0.9338 -> "93.38 %", on one line."""
+    return f"{100 * fraction:.2f}{NARROW}%"
 
 
 def one_of_each_class() -> tuple[tuple[str, ...], list[np.ndarray]]:
@@ -65,22 +48,34 @@ def one_of_each_class() -> tuple[tuple[str, ...], list[np.ndarray]]:
 
 
 def checkpoint_table(cards: Iterable[Card]) -> Table:
-    """One row a checkpoint: name, task, data, result, size, purpose."""
-    rows = [
-        (
-            f"**{card.name}**",
-            t(card.purpose) if card.purpose else t(TASKS.get(card.task, card.task)),
-            card.data,
-            result(card),
-            t(
-                "{parameters} million weights, {size}",
-                parameters=f"{card.parameters / 1e6:.1f}",
-                size=megabytes(card.bytes),
-            ),
+    """One row a checkpoint: name, data, what it reached on how many test pictures, size."""
+    rows = []
+    for card in cards:
+        test = card.metrics.get("test", {})
+        plain, six = test.get("accuracy"), test.get("accuracy_6_views")
+        rows.append(
+            (
+                f"**{card.name}**",
+                card.data,
+                f"**{percent(plain)}**" if plain is not None else t("not evaluated yet"),
+                percent(six) if six is not None else "",
+                f"{test['n']:,}" if "n" in test else "",
+                f"{card.parameters / 1e6:.1f}{NARROW}M",
+                f"{card.bytes / 1e6:.1f}{NARROW}MB",
+            )
         )
+    heads = (
+        t("Checkpoint"), t("Data"), t("Accuracy, test, plain"), t("with six views"), "n", t("Weights"), t("File"),
+    )  # fmt: skip
+    return _columns(heads, rows)
+
+
+def purposes(cards: Iterable[Card]) -> list[str]:
+    """One line a checkpoint: its task, the net, and what it is for."""
+    return [
+        f"**{card.name}**: {t(TASKS.get(card.task, card.task))}, {NAMES.get(card.model, card.model)}. {t(card.purpose)}"
         for card in cards
     ]
-    return _columns((t("Checkpoint"), t("What it is for"), t("Data"), t("Result"), t("Size")), rows)
 
 
 def evidence_table(cards: Iterable[Card]) -> Table:
@@ -127,10 +122,11 @@ def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
 
 def reported_table(kind: str, cards: list[Card]) -> Table:
     """The reported figures of one kind ("accuracy", "fid"), each beside ours with their recipe and with our own."""
+    unit = f"{NARROW}%" if kind == "accuracy" else ""
     rows = [
         (
             f"**{NAMES.get(figure.what, figure.what)}**",
-            f"{'≥ ' if 'at least' in figure.unit else ''}**{figure.value:g}**{' %' if kind == 'accuracy' else ''}",
+            f"{'≥ ' if 'at least' in figure.unit else ''}**{figure.value:g}**{unit}",
             measured(figure, cards, same_recipe=True),
             measured(figure, cards, same_recipe=False),
         )
@@ -141,7 +137,7 @@ def reported_table(kind: str, cards: list[Card]) -> Table:
 
 
 def comparability(kind: str) -> list[str]:
-    """One line for all figures of a kind about which the same is known: which, how comparable, why, where they stand."""
+    """One line for the figures of a kind about which the same is known: which, how comparable, why, source."""
     lines: dict[str, list[str]] = {}
     for figure in reported.figures().values():
         if figure.kind == kind:
@@ -175,6 +171,7 @@ class Overview:
     """
 
     checkpoints: pa.Table
+    purposes: list[str]
     evidence: pa.Table
     beside_ours: list[tuple[str, pa.Table, list[str]]]
     others: list[tuple[str, str, pa.Table]]
@@ -189,6 +186,7 @@ def overview(cards: list[Card]) -> Overview:
                 _made.pop(next(iter(_made)))
             _made[key] = Overview(
                 checkpoints=pa.table(checkpoint_table(cards)),
+                purposes=purposes(cards),
                 evidence=pa.table(evidence_table(cards)),
                 beside_ours=[
                     (t(unit), pa.table(reported_table(kind, cards)), comparability(kind))

@@ -79,7 +79,7 @@ def _forward() -> str:
 
 
 def state() -> dict[str, Any]:
-    """Whether a visitor would be served well now, and why not: {ready, step, checkpoints, unreadable, forward, seconds}."""
+    """Whether a visitor would be served well now, and what that rests on: see the keys below."""
     try:
         entries = checkpoints.catalogue()
     except (OSError, Problem) as error:

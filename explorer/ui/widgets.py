@@ -95,7 +95,7 @@ def select(
     key: str,
     default: str | None = None,
     kind: str = "selectbox",
-    help: str | None = None,  # noqa: A002 (Streamlit's name)
+    help: str | None = None,
     sticky: bool = False,
     bare: bool = False,
 ) -> str:
@@ -139,7 +139,7 @@ def checkpoint_picker(
     key: str,
     task: str = "classifier",
     multiple: bool = False,
-    max: int = 4,  # noqa: A002
+    max: int = 4,
 ) -> Any:
     """Choose a checkpoint of a task, or up to `max` of them (`multiple`), bound to the address.
 

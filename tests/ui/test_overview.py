@@ -1,0 +1,77 @@
+"""Reported figures beside ours, and the cards' numbers in words."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from explorer import reported
+from explorer.text import Problem
+from explorer.ui import overview
+
+
+@dataclass(frozen=True)
+class Card:
+    name: str
+    model: str = "resnet18"
+    data: str = "cifar10"
+    task: str = "classifier"
+    purpose: str = ""
+    parameters: int = 11_173_962
+    bytes: int = 22_400_000
+    recipe: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=lambda: {"test": {"accuracy": 0.94125, "n": 10_000}})
+
+
+THEIRS = Card("theirs", recipe={"name": "slides_classifiers"})
+OURS = Card("ours", recipe={"name": "resnet-fast"})
+
+
+def plain(text: str) -> str:
+    return text.replace(overview.NARROW, " ").replace("*", "")
+
+
+def test_every_figure_of_the_file_is_complete_and_known() -> None:
+    assert len(reported.figures()) == 20
+    for figure in reported.figures().values():
+        assert figure.comparable in reported.COMPARABLE and figure.why and figure.source and figure.unit
+        assert list(figure.rows())
+    assert reported.figure("accuracy.resnet18").value == 93.79
+    with pytest.raises(Problem, match=r"accuracy\.resnet18"):
+        reported.figure("no.such")
+
+
+def test_a_run_of_their_recipe_and_one_of_ours_stand_in_different_columns() -> None:
+    table = overview.reported_table(
+        "accuracy", [THEIRS, OURS, Card("digits", data="digits"), Card("bare", metrics={})]
+    )
+    row = [plain(column[0]) for column in table.values()]
+    assert row == ["ResNet-18", "93.79 %", "94.12 % (theirs)", "94.12 % (ours)"]
+    assert all(not words for column in list(table.values())[2:] for words in column[1:])
+    assert plain(table["Reported"][-1]) == "≥ 98 %"
+
+
+def test_what_is_known_of_several_figures_is_said_once() -> None:
+    lines = overview.comparability("accuracy")
+    assert lines[0].startswith("**ResNet-18, ResNet-50, ResNet-101**: partly comparable: epochs")
+    named = (
+        sum(line.split("**")[1].count(", ") + 1 for line in lines) - 1
+    )  # "EfficientNet, 224 px" is one name
+    assert named == sum(figure.kind == "accuracy" for figure in reported.figures().values())
+
+
+def test_a_checkpoint_says_its_number_with_n_and_size() -> None:
+    table = overview.checkpoint_table([OURS, Card("new", metrics={})])
+    assert [plain(column[0]) for column in table.values()] == [
+        "ours", "cifar10", "94.12 %", "", "10,000", "11.2 M", "22.4 MB",
+    ]  # fmt: skip
+    assert [column[1] for column in table.values()][2] == "not evaluated yet"
+
+
+def test_every_reported_number_is_on_the_page_somewhere() -> None:
+    beside = {figure.key for figure in reported.figures().values() if figure.kind in overview.BESIDE_OURS}
+    others = overview.other_figures()
+    assert len(beside) + len(others) == len(reported.figures())
+    words = " ".join(cell for _, _, table in others for column in table.values() for cell in column)
+    for number in ("95.16", "94.73", "95.36", "0.9579", "53.2", "0.88"):
+        assert number in words

@@ -1,0 +1,230 @@
+"""The parts pages are made of: choices in the address, galleries, charts, alt texts, jobs."""
+
+from base64 import b64decode
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from explorer import jobs
+from explorer.jobs import JobStatus
+from explorer.ui import widgets
+
+
+def address(app: AppTest, key: str) -> str | None:
+    """A parameter of the address; AppTest gives what the test has set as a list, what the page has set as a text."""
+    found = app.query_params.get(key)
+    return found[-1] if isinstance(found, list) else found
+
+
+def choice() -> None:
+    import streamlit as st
+
+    from explorer.ui import widgets
+
+    found = widgets.select(
+        "Order", {"name": "by name", "worst": "worst first"}, key="order", kind="segmented"
+    )
+    st.title(found)
+
+
+def test_a_choice_stands_in_the_address_by_its_id_and_not_by_its_words() -> None:
+    app = AppTest.from_function(choice).run()
+    assert app.title[0].value == "name" and "order" not in app.query_params
+    app.segmented_control(key="order").select("worst").run()
+    assert app.title[0].value == "worst" and address(app, "order") == "worst"
+    app.segmented_control(key="order").select("name").run()
+    assert "order" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("worst", "worst"), ("worst first", "name"), ("../x", "name"), ("", "name")]
+)
+def test_a_link_opens_the_choice_it_names_or_the_default(asked: str, expected: str) -> None:
+    app = AppTest.from_function(choice)
+    app.query_params["order"] = asked
+    app.run()
+    assert app.title[0].value == expected and not app.exception
+    assert address(app, "order") == ("worst" if expected == "worst" else None)
+
+
+def test_the_back_button_brings_the_earlier_choice_back() -> None:
+    app = AppTest.from_function(choice).run()
+    app.segmented_control(key="order").select("worst").run()
+    app.query_params.clear()  # what the browser does when it goes back
+    app.run()
+    assert app.title[0].value == "name"
+
+
+def test_a_gallery_shows_its_pictures_page_by_page_each_with_its_alt() -> None:
+    def script() -> None:
+        import numpy as np
+
+        from explorer.ui import widgets
+
+        tile = np.zeros((3, 32, 32), np.uint8)
+        widgets.gallery([(tile, f"caption {k}", f"picture {k}") for k in range(60)], key="cell")
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    (first,) = app.get("image")
+    assert [image.caption for image in first.proto.imgs] == [f"caption {k}" for k in range(48)]
+    assert [image.alt for image in first.proto.imgs] == [f"picture {k}" for k in range(48)]
+    assert app.caption[-1].value == "48 of 60 pictures"
+    app.query_params["cell_page"] = "2"
+    app.run()
+    app.session_state["cell_page"] = 2
+    app.run()
+    assert [image.alt for image in app.get("image")[0].proto.imgs] == [f"picture {k}" for k in range(48, 60)]
+
+
+@pytest.mark.parametrize("page", ["0", "-3", "99999999999999999999", "NaN", "🐈"])
+def test_a_page_of_a_gallery_that_does_not_exist_is_the_first_or_last(page: str) -> None:
+    def script() -> None:
+        import numpy as np
+
+        from explorer.ui import widgets
+
+        widgets.gallery([(np.zeros((3, 32, 32), np.uint8), "", f"{k}") for k in range(60)], key="cell")
+
+    app = AppTest.from_function(script)
+    app.query_params["cell_page"] = page
+    app.run()
+    assert not app.exception and 0 < len(app.get("image")[0].proto.imgs) <= 48
+
+
+def test_pictures_are_enlarged_by_whole_multiples_and_shown_at_that_size() -> None:
+    def script() -> None:
+        import numpy as np
+
+        from explorer.ui import widgets
+
+        widgets.picture(
+            np.zeros((3, 32, 32), np.uint8), alt="black", caption="a caption that is quite long", factor=6
+        )
+
+    (drawn,) = AppTest.from_function(script).run().get("image")
+    head, _, packed = drawn.proto.imgs[0].url.partition(",")
+    assert head == "data:image/png;base64" and drawn.proto.imgs[0].alt == "black"
+    assert Image.open(BytesIO(b64decode(packed))).size == (192, 192)
+
+
+def test_a_charts_rows_travel_as_an_arrow_table_when_they_are_a_table() -> None:
+    rows = [{"a": 1, "b": "x"}, {"a": 2.5, "b": None}]
+    table = widgets._with_table({"mark": "bar", "data": {"values": rows}})["data"]["values"]
+    assert isinstance(table, pa.Table) and table.to_pylist() == [{"a": 1.0, "b": "x"}, {"a": 2.5, "b": None}]
+    for odd in ([{"a": 1}, {"b": 2}], [{"a": 1}, {"a": "x"}], [], {"a": 1}):
+        spec = {"data": {"values": odd}}
+        assert widgets._with_table(spec) == spec
+    assert widgets._with_table({"data": {"url": "x"}}) == {"data": {"url": "x"}}
+
+
+def test_a_chart_has_an_alt_and_grows_with_the_type() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from explorer.ui import widgets
+
+        st.session_state["large"] = True
+        spec = {"mark": "bar", "data": {"values": [{"a": 1}]}, "encoding": {"x": {"field": "a"}}}
+        widgets.chart(spec, key="bars", alt="one bar")
+
+    (drawn,) = AppTest.from_function(script).run().get("vega_lite_chart")
+    assert drawn.proto.alt == "one bar"
+    assert '"labelFontSize": 16' in drawn.proto.spec
+
+
+def test_large_type_leaves_the_charts_own_sizes_alone() -> None:
+    larger = widgets._larger({"config": {"axis": {"labelFontSize": 30}}})
+    assert larger["config"]["axis"] == {"labelFontSize": 30, "titleFontSize": 18}
+
+
+def _job(**values: Any) -> JobStatus:
+    known = {
+        "id": "data-1", "kind": "data", "state": "running", "progress": 0.25, "message": "", "done": 1,
+        "total": 4, "error": None, "seconds": 65.0,
+    }  # fmt: skip
+    return JobStatus(**{**known, **values})
+
+
+def button_page() -> None:
+    from explorer.ui.progress import get_data_button
+
+    get_data_button("cifar10")
+
+
+def test_the_data_button_starts_a_job_and_follows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(jobs, "submit", lambda args, kind: asked.append((args, kind)) or "data-1")
+    monkeypatch.setattr(jobs, "jobs", list)
+    monkeypatch.setattr(jobs, "status", lambda job: _job())
+    app = AppTest.from_function(button_page).run()
+    app.button[0].click().run()
+    assert asked == [(["data", "get", "cifar10"], "data")]
+    assert address(app, "job") == "data-1"
+    progress = app.get("progress")[0].proto
+    assert progress.value == 25 and "25 %" in progress.text and "1:05" in progress.text
+    assert [button.label for button in app.button] == ["Stop"]
+
+
+def test_how_a_job_failed_is_said_and_the_button_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    from explorer.text import Problem
+
+    ended = _job(state="failed", progress=None, error=Problem("No source answered."))
+    monkeypatch.setattr(jobs, "jobs", list)
+    monkeypatch.setattr(jobs, "status", lambda job: ended)
+    monkeypatch.setattr(jobs, "logs", lambda job, tail: ["the last line"])
+    app = AppTest.from_function(button_page)
+    app.query_params["job"] = "data-1"
+    app.run()
+    assert [part.value for part in app.error] == ["No source answered."]
+    assert app.code[0].value == "the last line"
+    assert len(app.button) == 1
+
+
+def test_a_refused_job_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from explorer.text import Problem
+
+    def refuse(args: list[str], kind: str) -> str:
+        raise Problem("The disk is full.")
+
+    monkeypatch.setattr(jobs, "submit", refuse)
+    app = AppTest.from_function(button_page).run()
+    app.button[0].click().run()
+    assert [part.value for part in app.error] == ["The disk is full."] and "job" not in app.query_params
+    app.run()
+    assert not app.error
+
+
+@pytest.mark.parametrize("job", ["../../etc/passwd", "", "nothing", "x" * 10_000, "🐈"])
+def test_a_job_in_the_address_that_does_not_exist_is_no_job(job: str) -> None:
+    app = AppTest.from_function(button_page)
+    app.query_params["job"] = job
+    app.run()
+    assert not app.exception and not app.error and len(app.button) == 1
+
+
+def test_in_public_mode_there_is_no_data_button(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    app = AppTest.from_function(button_page).run()
+    assert not app.button and "public" in app.caption[0].value
+
+
+def test_a_strip_of_nothing_draws_nothing() -> None:
+    def script() -> None:
+        from explorer.ui import widgets
+
+        widgets.strip([], alts=[])
+
+    assert not AppTest.from_function(script).run().get("image")
+
+
+def test_arrays_of_pictures_are_not_changed_by_showing_them() -> None:
+    tile = np.arange(3 * 32 * 32, dtype=np.uint8).reshape(3, 32, 32)
+    before = tile.copy()
+    widgets.pictures.thumbnail_uri(tile, 4)
+    assert (tile == before).all()
