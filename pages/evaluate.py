@@ -3,16 +3,16 @@
 import streamlit as st
 
 from explorer import data
-from explorer.text import N_, t
-from explorer.ui import cache, evaluation, evidence, versus, widgets
+from explorer.text import N_, Missing, t
+from explorer.ui import cache, cells, certainty, evaluation, evidence, versus, widgets
 
 # id in the address -> (what stands on the tab, what it draws)
 TABS = {
-    "confusion": (N_("Confusion matrix"), evaluation.confusion),
+    "confusion": (N_("Confusion matrix"), cells.confusion),
     "classes": (N_("Per class"), evaluation.per_class),
-    "calibration": (N_("Calibration"), evaluation.calibration),
-    "curves": (N_("ROC and PR"), evaluation.curves),
-    "mistakes": (N_("Surest mistakes"), evaluation.mistakes),
+    "calibration": (N_("Calibration"), certainty.calibration),
+    "curves": (N_("ROC and PR"), certainty.curves),
+    "mistakes": (N_("Surest mistakes"), cells.mistakes),
     "versus": (N_("Two models"), versus.versus),
 }
 
@@ -36,7 +36,12 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         help=t("Logits are divided by a temperature fitted on held-out pictures. The order of classes stays."),
     )  # fmt: skip
 
-found = evidence.scores(name, split, views, calibrated)
+try:
+    found = evidence.scores(name, split, views, calibrated)
+except Missing as missing:
+    st.info(str(missing), icon=":material/download:")
+    evidence.offer(card.data)
+    st.stop()
 evaluation.headline(found, card)
 
 labels = {tab: t(words) for tab, (words, _) in TABS.items()}

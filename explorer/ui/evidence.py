@@ -78,6 +78,21 @@ def _key(found: Predictions) -> tuple:
     return (found.checkpoint_sha256, found.fingerprint, found.data, found.split, found.views)
 
 
+def dark() -> bool:
+    """Whether the visitor's theme is dark, as far as is known."""
+    return st.context.theme.type == "dark"
+
+
+def kept(key: tuple, make: Callable[[], Any]) -> Any:
+    """What `make` computes, once per key for all sessions: a shared object, to be read and never changed."""
+    return _kept(key, make)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _kept(key: tuple, _make: Callable[[], Any]) -> Any:
+    return _make()
+
+
 def drawn(key: tuple, draw: Callable[[], Any]) -> Any:
     """A chart (dict or figure), drawn once per key and language; the key names all that the chart depends on."""
     return _drawn((*key, language()), draw)
@@ -149,12 +164,12 @@ def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:
         st.caption(
             t("{k} of these {n} pictures are on the shipped sheet.", k=len(here), n=f"{len(indices):,}")
         )
-        _offer(p.data)
+        offer(p.data)
         return
     widgets.empty_state(
         t("The pictures of {data} are not here; the numbers come from stored predictions.", data=p.data)
     )
-    _offer(p.data)
+    offer(p.data)
 
 
 def _full(p: Predictions) -> data.ImageSet | None:
@@ -166,6 +181,7 @@ def _full(p: Predictions) -> data.ImageSet | None:
     return found if found.fingerprint == p.fingerprint else None
 
 
-def _offer(name: str) -> None:
+def offer(name: str) -> None:
+    """The button that gets a data set, where there is one to press."""
     if name == "cifar10" and not data.available(name):
         progress.get_data_button(name)

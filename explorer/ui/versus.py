@@ -7,8 +7,8 @@ from explorer.analysis.classification import ORDERS
 from explorer.analysis.comparison import Comparison, compare
 from explorer.text import Problem, t
 from explorer.ui import cache, widgets
-from explorer.ui.evaluation import class_filter, matrix_key, take_cell
-from explorer.ui.evidence import Scores, drawn, scores, show_pictures
+from explorer.ui.cells import class_filter, matrix_key, take_cell
+from explorer.ui.evidence import Scores, drawn, kept, scores, show_pictures
 from explorer.views import matrix
 
 
@@ -30,7 +30,10 @@ def versus(found: Scores) -> None:
     other = scores(second, p.split, p.views, found.temperature != 1)
     if other.predictions.fingerprint != p.fingerprint or other.classes != found.classes:
         raise Problem("{a} and {b} were not evaluated on the same pictures.", a=found.name, b=second)
-    result = compare(found.labels, found.predicted, other.predicted, len(found.classes))
+    result = kept(
+        ("compare", found.key, other.key),
+        lambda: compare(found.labels, found.predicted, other.predicted, len(found.classes)),
+    )
     numbers(result, found, other)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = widgets.select(t("Order"), {k: t(words) for k, (_, words) in ORDERS.items()}, key="order")

@@ -5,7 +5,7 @@ import unicodedata
 QUIET = "#787C82"  # small grey type, 4:1 against either ground: Streamlit themes a title, not a subtitle
 
 
-def wrapped(sentence: str, width: int = 46) -> list[str]:
+def wrapped(sentence: str, width: int = 42) -> list[str]:
     """A sentence in lines of at most `width` letters for a chart's title (a Korean letter counts twice)."""
     lines, line = [], ""
     for word in sentence.split(" "):
