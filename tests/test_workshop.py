@@ -247,6 +247,20 @@ def test_the_results_table_is_what_the_cards_say():
     assert results_table.table().count("\n") >= 2, "no checkpoint is shipped"
 
 
+def test_the_commands_in_the_texts_exist():
+    from explorer import cli
+
+    known = {command.name for command in cli.app.registered_commands}
+    groups = {group.name: group.typer_instance for group in cli.app.registered_groups}
+    known |= {f"{name} {one.name}" for name, group in groups.items() for one in group.registered_commands}
+    for file in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".ci/run"):
+        for first, second in re.findall(r"-m explorer ([a-z]+)(?: ([a-z]+))?", file.read_text()):
+            assert (f"{first} {second}" if first in groups else first) in known, file
+    goals = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = re.findall(r"`make ([a-z-]+)|^make ([a-z-]+) ", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert {goal for pair in named for goal in pair if goal} <= goals
+
+
 def test_the_tree_names_every_file_and_no_other():
     block = (ROOT / "README.md").read_text().split("```tree\n")[1].split("```")[0]
     named, folders = set(), []
@@ -258,7 +272,8 @@ def test_the_tree_names_every_file_and_no_other():
             named.add(path)
             if name.endswith("/"):
                 folders[depth:] = [name.rstrip("/")]
-    wanted = {str(file.relative_to(ROOT)) for file in CODE if file.name != "__init__.py"}
+    scripts = [*CODE, *(ROOT / "benchmarks").glob("*.py")]
+    wanted = {str(file.relative_to(ROOT)) for file in scripts if file.name != "__init__.py"}
     assert wanted - named == set()
 
 
