@@ -243,6 +243,84 @@ def test_a_hostile_pt_file_is_refused_and_no_code_runs(what: str, run, registry:
     assert code == 1 and "Traceback" not in err and not mark.exists() and not (registry / "x").exists()
 
 
+TRAIN = ["train", "--model", "lenet", "--data", "digits", "--epochs", "1", "--device", "cpu"]
+
+
+def test_train_show_publish_evaluate(run, registry: Path):
+    """The whole way of a user's model, command by command."""
+    code, out, err = run(*TRAIN, "--seed", "3", "--run", "mine", "--set", "lr=0.05", "--json")
+    found = json.loads(out)
+    assert code == 0 and (found["state"], found["step"], found["total"]) == ("done", 20, 20)
+    assert "epoch 1.00, step 20/20, loss" in err and "images/s" in err
+    code, out, _ = run("runs", "show", "mine", "--json")
+    found = json.loads(out)
+    assert found["config"]["recipe"]["lr"] == 0.05 and found["config"]["seed"] == 3
+    assert found["metrics"][-1]["step"] == 20 and 0 <= found["held_out"] <= 1
+    assert "20/20" in run("runs", "list")[1] and "0.0500" not in run("runs", "show", "mine")[2]
+    code, out, _ = run("runs", "publish", "mine", "shown", "--purpose", "A test.", "--json")
+    card = json.loads(out)
+    assert code == 0 and card["metrics"]["test"]["n"] == 359 and card["temperature"] > 0
+    assert run("runs", "publish", "mine", "shown")[0] == 1  # the name is taken
+    _, out, _ = run("evaluate", "shown", "--json")
+    assert json.loads(out)["accuracy"] == pytest.approx(card["metrics"]["test"]["accuracy"])
+    _, out, _ = run("evaluate", "shown", "--views", "6", "--json")
+    assert json.loads(out)["views"] == 6 and 0 <= json.loads(out)["accuracy"] <= 1
+    code, out, _ = run("runs", "resume", "mine", "--json")  # finished: nothing to do, and no error
+    assert code == 0 and json.loads(out)["state"] == "done"
+
+
+TRAIN_FAILURES = {
+    "unknown model": (["--model", "vgg"], "known: lenet, fastnet"),
+    "unknown data": (["--data", "mnist"], "known: digits, cifar10"),
+    "unknown recipe": (["--recipe", "x"], "known: short"),
+    "unknown setting": (["--set", "x=1"], "known: epochs"),
+    "not a number": (["--set", "lr=much"], "expected float"),
+    "not finite": (["--set", "lr=nan"], "expected float"),
+    "out of range": (["--set", "lr=-1"], "must lie between"),
+    "no equals sign": (["--set", "lr"], "expected KEY=VALUE"),
+    "no split to train on": (["--data", "cifar10-sheet"], "has no split"),
+    "odd run name": (["--run", "../x"], "is not a name"),
+    "the jobs' folder": (["--run", "jobs"], "already there"),
+    "batch too large": (["--set", "batch=5000"], "does not fit"),
+    "loss explodes": (["--set", "lr=100", "--set", "weight_decay=1"], "not finite"),
+}
+
+
+@pytest.mark.parametrize("what", TRAIN_FAILURES)
+def test_a_training_that_cannot_be_is_one_sentence(what: str, run, registry: Path):
+    arguments, sentence = TRAIN_FAILURES[what]
+    code, out, err = run(*TRAIN, *arguments, "--json")
+    assert code == 1 and sentence in json.loads(out)["error"] and "Traceback" not in err
+
+
+def test_a_run_s_name_is_used_once(run):
+    assert run(*TRAIN, "--run", "mine")[0] == 0
+    code, _, err = run(*TRAIN, "--run", "mine")
+    assert code == 1 and "already there" in err
+    assert "known: mine" in run("runs", "show", "other")[2] and run("runs", "resume", "..")[0] == 1
+
+
+@pytest.mark.parametrize(
+    "words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory."]
+)
+def test_out_of_memory_names_a_batch_that_fits(words: str, run, monkeypatch: pytest.MonkeyPatch):
+    from explorer.training.supervised import Supervised
+
+    real = Supervised.step
+
+    def step(self, number: int):
+        if self.recipe.batch > 100:
+            raise RuntimeError(words)
+        return real(self, number)
+
+    monkeypatch.setattr(Supervised, "step", step)
+    code, _, err = run(*TRAIN, "--set", "batch=512", "--run", "big")
+    assert code == 1 and "--set batch=64" in err.splitlines()[-1] and "Traceback" not in err
+    code, out, _ = run("runs", "show", "big", "--json")
+    assert json.loads(out)["state"] == "failed" and "batch=64" in json.loads(out)["message"]
+    assert run(*TRAIN, "--set", "batch=64", "--run", "small")[0] == 0
+
+
 def test_a_checkpoint_that_cannot_be_used_is_listed_with_its_reason(run, registry: Path):
     (registry / "broken").mkdir()
     (registry / "broken/config.json").write_text("{")

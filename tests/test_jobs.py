@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from explorer import jobs, process
-from explorer.text import Problem
+from explorer.text import Problem, set_language
 
 # A command that behaves badly on request; it stands for `python -m explorer …`.
 CHILD = """
@@ -300,3 +300,16 @@ def test_logs_are_bounded_and_a_rewritten_line_counts_once():
         log.write(b"x" * 300_000 + b"\n10%\r20%\r30%\n\xff\n")
     assert jobs.logs(job, 2) == ["30%", "�"]
     assert sum(map(len, jobs.logs(job, 10**6))) < 70_000
+
+
+def test_a_real_command_as_a_job(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "COMMAND", (sys.executable, "-m", "explorer"))
+    good, bad = jobs.submit(["data", "show"], "data"), jobs.submit(["data", "get", "nope"], "data")
+    assert jobs.wait(good, 120).state == "done" and "digits" in "".join(jobs.logs(good))
+    found = jobs.wait(bad, 120)
+    assert found.state == "failed" and "Unknown data set" in found.error.template
+    set_language("ko")
+    try:
+        assert "모르는 데이터 집합" in str(found.error)
+    finally:
+        set_language("en")
