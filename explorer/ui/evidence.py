@@ -23,11 +23,13 @@ VIEWS = {1: N_("plain"), 2: N_("mean of 2 views (flipped)"), 6: N_("mean of 6 vi
 class Scores:
     """What a checkpoint says about every picture of a split.
 
-    probabilities: float32 (N, K), softmax of logits / temperature;  key: what these numbers depend on, for caches
+    predicted: int64 (N,);  probabilities: float32 (N, K), softmax of logits / temperature
+    key: what these numbers depend on, for caches
     """
 
     name: str
     predictions: Predictions
+    predicted: np.ndarray
     probabilities: np.ndarray
     temperature: float
     report: Report
@@ -37,11 +39,6 @@ class Scores:
     def labels(self) -> np.ndarray:
         """int64 (N,), the true classes."""
         return self.predictions.labels
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """int64 (N,), the most probable classes."""
-        return self.predictions.predicted
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -70,8 +67,11 @@ def scores(name: str, split: str, views: int, calibrated: bool) -> Scores:
 @st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Predictions: lambda p: _key(p)})
 def _scores(found: Predictions, name: str, temperature: float) -> Scores:
     probabilities = softmax(found.logits, temperature).astype(np.float32)
-    summary = report(found.labels, found.predicted, found.classes)
-    return Scores(name, found, probabilities, temperature, summary, (name, *_key(found), temperature))
+    predicted = found.predicted
+    summary = report(found.labels, predicted, found.classes)
+    return Scores(
+        name, found, predicted, probabilities, temperature, summary, (name, *_key(found), temperature)
+    )
 
 
 def _key(found: Predictions) -> tuple:

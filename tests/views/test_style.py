@@ -1,0 +1,80 @@
+"""Colours: read on both grounds, told apart by colour-blind eyes, true to the published maps."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from explorer.views import style
+
+LIGHT, DARK = "#FBFAF7", "#14161A"
+
+
+def linear(colour: str) -> np.ndarray:
+    """Linear light RGB in [0, 1] of "#RRGGBB"."""
+    v = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of linear RGB."""
+    m = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x = m @ rgb / np.array([0.9505, 1, 1.089])
+    f = np.where(x > 0.008856, np.cbrt(x), 7.787 * x + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+# Vienot, Brettel, Mollon 1999: what a dichromat sees, in linear RGB
+SEEN = {
+    "protan": np.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]]),
+    "deutan": np.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]]),
+}
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("eye", [None, *SEEN])
+def test_class_colours_are_told_apart(eye, dark):
+    seen = SEEN.get(eye, np.eye(3))
+    points = [lab(np.clip(seen @ linear(c), 0, 1)) for c in style.class_colours(10, dark)]
+    closest = min(np.linalg.norm(a - b) for a, b in itertools.combinations(points, 2))
+    assert closest > (10 if eye is None else 5)  # a difference of 2.3 is just noticeable
+
+
+def test_class_colours_stand_out_on_dark_ground():
+    assert min(style.contrast(colour, DARK) for colour in style.class_colours(10, dark=True)) >= 3
+    assert min(style.contrast(colour, DARK) for colour in style.class_colours(10)) < 3  # why they are lifted
+    assert style.class_colours(12)[10:] == style.class_colours(2)
+
+
+def test_ink_reads_on_every_colour_of_both_maps():
+    for colours in (style.SEQUENTIAL, style.SIGNED):
+        for k in range(101):
+            colour = style.at(colours, k / 100)
+            assert style.contrast(style.ink_on(colour), colour) >= 4.5
+
+
+@pytest.mark.parametrize("ground", [LIGHT, DARK])
+def test_the_frame_and_guide_lines_stand_out(ground):
+    assert style.contrast(style.CHOSEN, ground) >= 3
+    assert style.contrast(style.MUTED, ground) >= 3
+
+
+def test_the_sequential_map_only_gets_lighter_and_the_signed_one_is_palest_in_the_middle():
+    light = [style.luminance(colour) for colour in style.SEQUENTIAL]
+    assert (np.diff(light) > 0).all()
+    light = [style.luminance(colour) for colour in style.SIGNED]
+    middle = len(light) // 2
+    assert abs(int(np.argmax(light)) - middle) <= 1
+    assert (np.diff(light[:middle]) > 0).all() and (np.diff(light[middle:]) < 0).all()
+
+
+def test_a_table_runs_from_end_to_end():
+    found = style.table(style.SEQUENTIAL)
+    assert found.shape == (256, 3) and found.dtype == np.uint8
+    assert style.at(style.SEQUENTIAL, 0) == style.SEQUENTIAL[0] == "#{:02X}{:02X}{:02X}".format(*found[0])
+    assert style.at(style.SEQUENTIAL, 2) == style.SEQUENTIAL[-1] == "#{:02X}{:02X}{:02X}".format(*found[-1])
+
+
+def test_contrast_is_wcags():
+    assert style.contrast("#000000", "#FFFFFF") == pytest.approx(21)
+    assert style.contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
