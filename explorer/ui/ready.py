@@ -40,8 +40,8 @@ def warm_up() -> None:
         _progress["step"] = f"importing {module}"
         try:
             importlib.import_module(module)
-        except ImportError as error:  # plotly, for example, is needed by some pages only
-            log.warning("not imported: %s (%s)", module, error)
+        except Exception as error:  # one page's trouble: that page will say so, the others are served
+            log.warning("not imported: %s (%r)", module, error)
     try:
         _progress["step"] = "one forward pass"
         _progress["forward"] = _forward()

@@ -49,6 +49,7 @@ def ask_for_token() -> None:
     """On a server that others can reach and that has a token: nothing is shown before it has been given."""
     if os.environ.get("EXPLORER_ASK_TOKEN") != "1" or st.session_state.get("token given"):
         return
+    st.navigation(pages(), position="hidden")  # keeps the page that the address names for afterwards
     widgets.heading("Model Explorer", t("This server asks for a token."))
     given = st.text_input(t("Token"), type="password", max_chars=512)
     if given:
