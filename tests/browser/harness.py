@@ -90,9 +90,9 @@ class Server:
 
 
 def settled(page) -> None:
-    """Wait until Streamlit has run the script to its end and shows no exception-free half page."""
+    """Wait until a page has its title and Streamlit has run the script to its end."""
+    page.wait_for_selector('[data-testid="stMain"] h1')
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_selector('[data-testid="stAppViewContainer"]')
 
 
 def path_of(page: str) -> str:

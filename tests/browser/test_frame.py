@@ -21,11 +21,12 @@ def test_first_request_of_a_fresh_server_to_a_deep_link_has_frame_and_page(name,
     assert links.count() == len(PAGES)
     here = browser_page.locator('[data-testid="stSidebarNavLink"][aria-current="page"]')
     assert urlsplit(here.get_attribute("href")).path.strip("/") == path_of(name)
-    assert browser_page.locator('[data-testid="stSidebar"]').get_by_text("한국어").is_visible()
+    browser_page.locator('[data-testid="stSidebar"]').get_by_text("한국어").wait_for(state="visible")
     assert browser_page.locator('[data-testid="stMain"] h1').count() == 1
     assert visible_problems(browser_page) == []
-    assert "Traceback" not in server.words()
     server.stop()
+    assert f"is ready: {server.url} " in server.words()  # what `make run` shows
+    assert "Traceback" not in server.words()
 
 
 @pytest.mark.parametrize("name", PAGES)
