@@ -9,6 +9,7 @@ import struct
 import unicodedata
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import product
 from threading import Lock
 
 import numpy as np
@@ -23,6 +24,7 @@ _BAND = 1 << 20  # pixels turned to RGB at a time: a 50-megapixel picture never 
 _DECODING = Lock()
 
 Box = tuple[int, int, int]  # left, top, side, in pixels of `Picture.image`
+Place = tuple[int, int, int]  # x, y, share in percent, as `square` takes them
 
 
 @dataclass(frozen=True)
@@ -104,11 +106,11 @@ def open_picture(
         ) from error  # fmt: skip
 
 
-def square(size: tuple[int, int], x: float = 0.5, y: float = 0.5, share: float = 1.0) -> Box:
-    """A square `share` (0..1] of the shorter side long, at `x`, `y` in 0..1 of the room it has."""
+def square(size: tuple[int, int], x: int = 50, y: int = 50, share: int = 100) -> Box:
+    """A square `share` percent of the shorter side long, at `x`, `y` percent of the room it has."""
     width, height = size
-    side = max(1, round(min(width, height) * share))
-    return round((width - side) * x), round((height - side) * y), side
+    side = max(1, round(min(width, height) * share / 100))
+    return round((width - side) * x / 100), round((height - side) * y / 100), side
 
 
 def to_input(image: Image.Image, box: Box | None = None, squash: bool = False, size: int = 32) -> np.ndarray:
@@ -120,12 +122,14 @@ def to_input(image: Image.Image, box: Box | None = None, squash: bool = False, s
     return np.ascontiguousarray(np.asarray(small).transpose(2, 0, 1))
 
 
-def windows(size: tuple[int, int]) -> list[Box]:
-    """About fifty squares over a picture, each size on a grid; the first is the centred largest."""
-    grids = ((1.0, 1), (1.0, 3), (0.8, 3), (0.6, 4), (0.45, 5))
-    steps = {1: [0.5], 3: [0.0, 0.5, 1.0], 4: [0.0, 1 / 3, 2 / 3, 1.0], 5: [0.0, 0.25, 0.5, 0.75, 1.0]}
-    found = [square(size, x, y, share) for share, n in grids for y in steps[n] for x in steps[n]]
-    return list(dict.fromkeys(found))
+def windows(size: tuple[int, int]) -> dict[Box, Place]:
+    """About fifty different squares over a picture and their places, the centred largest first."""
+    steps = {1: (50,), 3: (0, 50, 100), 4: (0, 33, 67, 100), 5: (0, 25, 50, 75, 100)}
+    found: dict[Box, Place] = {}
+    for share, n in ((100, 1), (100, 3), (80, 3), (60, 4), (45, 5)):
+        for x, y in product(steps[n], steps[n]):
+            found.setdefault(square(size, x, y, share), (x, y, share))
+    return found
 
 
 def _kind(data: bytes) -> str:

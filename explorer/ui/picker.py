@@ -1,0 +1,80 @@
+"""A strip of pictures to choose from: one element on the page, each picture a real button that keys and mice reach."""
+
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+import streamlit as st
+
+
+class Item(TypedDict):
+    """id: what is picked;  src: a data: address;  hint: the words that appear when it is pointed at."""
+
+    id: str
+    src: str
+    title: str
+    alt: str
+    hint: str
+
+
+_strip = st.components.v2.component(
+    "picture_strip",
+    html="<p></p><div class='strip' role='group'></div>",
+    css="""
+p { margin: 0 0 0.5rem; color: var(--st-text-color); font-size: 0.875rem; }
+.strip { display: flex; gap: 0.5rem; overflow-x: auto; padding: 3px 3px 0.5rem; scrollbar-width: thin; }
+button {
+  flex: 0 0 5.25rem; padding: 0; border: 0; background: none; cursor: pointer; color: var(--st-text-color);
+  font: inherit; font-family: var(--st-font); font-size: 0.8125rem; line-height: 1.25;
+  border-radius: var(--st-base-radius);
+}
+img {
+  display: block; width: 5.25rem; height: 5.25rem; object-fit: cover; image-rendering: pixelated;
+  margin-bottom: 0.25rem; border-radius: var(--st-base-radius);
+}
+img.smooth { image-rendering: auto; }
+button:hover img { outline: 2px solid var(--st-border-color); }
+button[aria-pressed="true"] { font-weight: 700; }
+button[aria-pressed="true"] img, button:focus-visible img { outline: 3px solid var(--st-primary-color); }
+button:focus-visible { outline: none; text-decoration: underline; }
+""",
+    js="""
+export default function ({ data, parentElement, setTriggerValue }) {
+  const strip = parentElement.querySelector(".strip")
+  parentElement.querySelector("p").textContent = data.label
+  strip.setAttribute("aria-label", data.label)
+  while (strip.children.length > data.items.length) strip.lastChild.remove()
+  data.items.forEach((item, n) => {
+    let button = strip.children[n]
+    if (!button) {
+      button = document.createElement("button")
+      button.type = "button"
+      button.append(document.createElement("img"), document.createElement("span"))
+      strip.append(button)
+    }
+    const [picture, title] = button.children
+    if (picture.src !== item.src) picture.src = item.src
+    picture.alt = item.alt
+    picture.className = item.src.startsWith("data:image/jpeg") ? "smooth" : ""
+    title.textContent = item.title
+    button.title = item.hint
+    button.setAttribute("aria-pressed", String(item.id === data.chosen))
+    button.onclick = () => setTriggerValue("picked", item.id)
+  })
+}
+""",
+)
+
+
+def picture_strip(
+    label: str, items: Sequence[Item], chosen: str, key: str, on_pick: Callable[[str], None]
+) -> None:
+    """Draw the strip with `chosen` marked; a click calls `on_pick` with an id of `items` before the page runs again."""
+    known = {item["id"] for item in items}
+
+    def picked() -> None:
+        # What a browser sends can be anything: only what was offered counts.
+        found = st.session_state[key].get("picked")
+        if isinstance(found, str) and found in known:
+            on_pick(found)
+
+    _strip(key=key, data={"label": label, "items": list(items), "chosen": chosen}, on_picked_change=picked)

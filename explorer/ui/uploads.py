@@ -1,0 +1,138 @@
+"""Pictures that a person brings: dropped, taken with the camera, or picked from the samples.
+
+Uploads stay in the memory of their own session: never on disk, never in an address, at most MOST decoded
+pictures. The files themselves are let go as soon as they are read, and what is more than MOST is let go unread.
+"""
+
+import re
+from base64 import b64encode
+from functools import lru_cache
+from io import BytesIO
+
+import streamlit as st
+from PIL import Image
+from starlette.formparsers import MultiPartParser
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
+
+from explorer import jobs, text
+from explorer.data import samples
+from explorer.data.picture import Picture, open_picture, shown_name, square
+from explorer.text import Problem, t
+from explorer.ui import widgets
+from explorer.ui.picker import Item, picture_strip
+from explorer.views import pictures
+
+MOST = 8  # pictures at a time
+LOCAL_MB, PUBLIC_MB = 20, 5
+EXTENSIONS = ["png", "jpg", "jpeg", "webp"]
+HEIC = ["heic", "heif"]  # not readable, but whoever drops one is told what to do instead
+FIRST = "flower"  # the sample that is shown before anything is chosen
+_KEPT = "uploaded pictures"
+
+# A file on its way in would otherwise be spooled to disk beyond 1 MB.
+MultiPartParser.spool_max_size = 2 * LOCAL_MB * 1_000_000
+
+
+def plain(words: str) -> str:
+    """Text that somebody else wrote, with every sign that Markdown would act on made harmless."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", words)
+
+
+def most_megabytes() -> int:
+    """The largest file that is taken: less where strangers can reach the server."""
+    return PUBLIC_MB if jobs.public_mode() else LOCAL_MB
+
+
+def drop_zone() -> dict[str, Picture]:
+    """The drop zone and the camera: the pictures they brought, by an id. A bad file says why it is one."""
+    megabytes = most_megabytes()
+    words = t("Drop up to {most} pictures: PNG, JPEG or WEBP", most=MOST)
+    files = st.file_uploader(
+        words, type=_extensions(), accept_multiple_files=True, max_upload_size=megabytes, key="files"
+    )
+    camera = st.toggle(
+        t("Camera"), key="camera", bind="query-params",
+        help=t("Off until you turn it on; the browser asks first. Works on this machine or over https."),
+    )  # fmt: skip
+    shot = st.camera_input(t("Take a picture"), key="shot", label_visibility="collapsed") if camera else None
+    return _read([*([shot] if shot else []), *files], megabytes)
+
+
+def _extensions() -> list[str]:
+    """What the drop zone takes; iPhones turn HEIC into JPEG by themselves, but only where HEIC is not asked for."""
+    if "iphone" not in st.session_state:
+        browser = st.context.headers.get("User-Agent") or ""
+        st.session_state["iphone"] = "iPhone" in browser or "iPad" in browser
+    return EXTENSIONS if st.session_state["iphone"] else EXTENSIONS + HEIC
+
+
+def _read(files: list, megabytes: int) -> dict[str, Picture]:
+    kept: dict[str, Picture | Problem] = st.session_state.get(_KEPT, {})
+    now = {}
+    for n, file in enumerate(files):
+        now[file.file_id] = kept.get(file.file_id) or _read_one(file, n < MOST, megabytes)
+    st.session_state[_KEPT] = now
+    for problem in now.values():
+        if isinstance(problem, Problem):
+            st.error(plain(str(problem)), icon=":material/broken_image:")
+    return {key: found for key, found in now.items() if isinstance(found, Picture)}
+
+
+def _read_one(file: UploadedFile, room: bool, megabytes: int) -> Picture | Problem:
+    try:
+        if not room:
+            raise Problem(
+                "{name} was not read: {most} pictures at a time are the most. Remove some, and drop it again.",
+                name=shown_name(file.name), most=MOST,
+            )  # fmt: skip
+        return open_picture(file.getvalue(), file.name, max_bytes=megabytes * 1_000_000)
+    except Problem as problem:
+        return problem
+    finally:
+        _let_go(file)
+
+
+def _let_go(file: UploadedFile) -> None:
+    """Free an uploaded file's bytes; its entry stays, so that the drop zone still lists it."""
+    ctx = get_script_run_ctx()
+    if ctx is not None and isinstance(ctx.uploaded_file_mgr, MemoryUploadedFileManager):
+        ctx.uploaded_file_mgr.add_file(
+            ctx.session_id, UploadedFileRec(file.file_id, file.name, file.type, b"")
+        )
+
+
+def sample_gallery() -> str:
+    """The samples as a strip of pictures to click; the id of the one in use, which is also ?sample=id."""
+    chosen = widgets.from_url("sample", samples.SAMPLES, FIRST)
+    picture_strip(
+        t("No picture at hand? Take one of these:"), _items(text.language()), chosen, "samples", _use_sample
+    )
+    return chosen
+
+
+def _use_sample(name: str) -> None:
+    widgets.to_url("sample", None if name == FIRST else name)
+
+
+@lru_cache(maxsize=len(text.LANGUAGES))
+def _items(language: str) -> list[Item]:
+    return [
+        Item(
+            id=name, src=_thumbnail(name), title=t(one.title), hint=t(one.source),
+            alt=t("Sample picture: {title}", title=t(one.title)),
+        )
+        for name, one in samples.SAMPLES.items()
+    ]  # fmt: skip
+
+
+def _thumbnail(name: str) -> str:
+    """The centred square of a sample, small: photographs as JPEG, the few pixels of a test picture as they are."""
+    image = samples.sample(name).image
+    left, top, side = square(image.size)
+    cut, out = image.crop((left, top, left + side, top + side)), BytesIO()
+    if side <= 64:
+        return pictures.data_uri(cut)
+    cut.resize((112, 112), Image.Resampling.LANCZOS).save(out, "JPEG", quality=75)
+    return "data:image/jpeg;base64," + b64encode(out.getvalue()).decode("ascii")
