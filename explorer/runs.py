@@ -91,7 +91,8 @@ def create(
     from explorer import models
 
     models.spec(model)
-    chosen = make_recipe(recipe or default_recipe(model, data), settings, epochs=epochs)
+    recipe = recipe or default_recipe(model, data)
+    chosen = make_recipe(recipe, settings, epochs=epochs)
     load(data, "train")  # absent or wrong data is said now, not in the log of a run
     name = name or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{model}-{secrets.token_hex(3)}"
     folder = root() / valid_name(name, "run")
@@ -100,6 +101,7 @@ def create(
     config = {
         "model": model,
         "data": data,
+        "recipe_name": recipe,
         "recipe": dataclasses.asdict(chosen),
         "seed": seed,
         "device": device,
@@ -332,7 +334,8 @@ def _save(
         mean=task.train.mean,
         std=task.train.std,
         data_fingerprint=task.train.fingerprint,
-        recipe={key: value for key, value in config["recipe"].items() if key != "summary"}
+        recipe={"name": config.get("recipe_name", "")}
+        | {key: value for key, value in config["recipe"].items() if key != "summary"}
         | {"step": progress.step, "images_seen": progress.step * config["recipe"]["batch"]},
         seed=config["seed"],
         metrics=found,

@@ -69,8 +69,8 @@ if cards:
         t("What these numbers rest on"), icon=":material/fact_check:", key="evidence", on_change="rerun"
     )
     if evidence.open:
-        evidence.table(words.evidence, border="horizontal", hide_index=True,
-                       alt=t("The checkpoints: hash of the weights, data, seed, training time and recipe"))  # fmt: skip
+        with evidence:
+            notes(words.evidence)
 else:
     widgets.empty_state(
         t("There is no checkpoint yet. Train one: `python -m explorer train --model fastnet --data digits`")

@@ -25,6 +25,7 @@ BESIDE_OURS = {
     "accuracy": N_("Accuracy on CIFAR-10's test set (n = 10,000)"),
     "fid": N_("FID of 5,000 generated pictures, CIFAR-10 (lower is better)"),
 }
+SAME_RECIPE = {"slides_classifiers": "slides"}  # a recipe of reported.toml -> ours with its settings
 NAMES = {
     "fastnet": "fastnet",
     "lenet": "LeNet",
@@ -78,30 +79,30 @@ def purposes(cards: Iterable[Card]) -> list[str]:
     ]
 
 
-def evidence_table(cards: Iterable[Card]) -> Table:
-    """One row a checkpoint: what its result rests on."""
-    rows = [
-        (
-            card.name,
-            f"`{card.sha256[:16]}`",
-            f"{card.data} `{card.data_fingerprint[:16]}`",
-            str(card.seed),
-            f"{card.minutes:.1f}" if card.minutes else "",
-            ", ".join(
-                f"{key} = {value}" for key, value in card.recipe.items() if not isinstance(value, dict | list)
-            ),
+def evidence(cards: Iterable[Card]) -> list[str]:
+    """One line a checkpoint: what its numbers rest on, and the command that measures them again."""
+    lines = []
+    for card in cards:
+        settings = ", ".join(
+            f"{key} = {value}" for key, value in card.recipe.items() if not isinstance(value, dict | list)
         )
-        for card in cards
-    ]
-    heads = (
-        t("Checkpoint"),
-        t("sha256 of the weights"),
-        t("Data and its fingerprint"),
-        t("Seed"),
-        t("Minutes"),
-        t("Recipe"),
-    )
-    return _columns(heads, rows)
+        values = {
+            "name": card.name,
+            "sha": card.sha256[:16],
+            "data": card.data,
+            "fingerprint": card.data_fingerprint[:16],
+            "seed": card.seed,
+            "minutes": f"{card.minutes:.1f}",
+            "settings": settings,
+        }
+        lines.append(
+            t(
+                "**{name}**: weights sha256 `{sha}`, trained on {data} (fingerprint `{fingerprint}`), seed {seed}, "
+                "{minutes} minutes; {settings}. Measure again: `python -m explorer evaluate {name}`",
+                **values,
+            )
+        )
+    return lines
 
 
 def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
@@ -109,14 +110,17 @@ def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
 
     Empty when that has not been run.
     """
-    found = [
-        f"{percent(card.metrics['test']['accuracy'])} ({card.name})"
-        for card in cards
-        if figure.kind == "accuracy"
-        and (card.data, card.model) == ("cifar10", figure.what)
-        and "accuracy" in card.metrics.get("test", {})
-        and (card.recipe.get("name") == figure.recipe) == same_recipe
-    ]
+    found = []
+    for card in cards:
+        test = card.metrics.get("test", {})
+        fits = figure.kind == "accuracy" and (card.data, card.model) == ("cifar10", figure.what)
+        theirs = card.recipe.get("name") == SAME_RECIPE.get(figure.recipe)
+        if not fits or "accuracy" not in test or theirs != same_recipe:
+            continue
+        words = f"{percent(test['accuracy'])} ({card.name})"
+        if theirs and card.recipe.get("images_seen"):
+            words += " " + t("after {n} million pictures", n=f"{card.recipe['images_seen'] / 1e6:.1f}")
+        found.append(words)
     return "; ".join(found)
 
 
@@ -152,7 +156,10 @@ def other_figures() -> list[tuple[str, str, Table]]:
     for figure in reported.figures().values():
         if figure.kind not in BESIDE_OURS:
             about = f"{t(figure.unit)} ({t(figure.source)})"
-            rows = [(name, t(words) if not name else words) for name, words in figure.rows()]
+            rows = [
+                (name.replace("_", " ") if name.islower() else name, words if name else t(words))
+                for name, words in figure.rows()
+            ]
             comparable = f"{t(reported.COMPARABLE[figure.comparable])}: {t(figure.why)}"
             found.append((about, comparable, _columns((" ", t("Reported")), rows)))
     return found
@@ -172,7 +179,7 @@ class Overview:
 
     checkpoints: pa.Table
     purposes: list[str]
-    evidence: pa.Table
+    evidence: list[str]
     beside_ours: list[tuple[str, pa.Table, list[str]]]
     others: list[tuple[str, str, pa.Table]]
 
@@ -187,7 +194,7 @@ def overview(cards: list[Card]) -> Overview:
             _made[key] = Overview(
                 checkpoints=pa.table(checkpoint_table(cards)),
                 purposes=purposes(cards),
-                evidence=pa.table(evidence_table(cards)),
+                evidence=evidence(cards),
                 beside_ours=[
                     (t(unit), pa.table(reported_table(kind, cards)), comparability(kind))
                     for kind, unit in BESIDE_OURS.items()
