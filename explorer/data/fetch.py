@@ -120,8 +120,8 @@ def _first_answer(work: Path, on_step: Step) -> dict[str, Split]:
         try:
             splits = get(place, on_step)
             on_step(0, None, READING)
-            for split, (pixels, _) in splits.items():
-                _check(split, pixels)
+            for split, (pixels, labels) in splits.items():
+                _check(split, pixels, labels)
             return splits
         except Problem as problem:
             reasons.append(f"{name}: {str(problem).rstrip('.')}")
@@ -132,7 +132,7 @@ def _first_answer(work: Path, on_step: Step) -> dict[str, Split]:
     raise Problem("CIFAR-10 could not be got. {reasons}.", reasons="; ".join(reasons))
 
 
-def _check(split: str, pixels: np.ndarray) -> None:
+def _check(split: str, pixels: np.ndarray, labels: np.ndarray) -> None:
     found = pixel_hash(pixels.transpose(0, 3, 1, 2))
     if found != cifar10.PIXELS[split]:
         raise Problem(
@@ -141,6 +141,8 @@ def _check(split: str, pixels: np.ndarray) -> None:
             found=found[:12] + "…",
             expected=cifar10.PIXELS[split][:12] + "…",
         )
+    if cifar10.label_hash(labels) != cifar10.LABELS[split]:
+        raise Problem("the {split} labels are not the official ones: refused", split=split)
 
 
 def _from_torchvision(place: Path, on_step: Step) -> dict[str, Split]:

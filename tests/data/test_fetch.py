@@ -70,6 +70,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(
         cifar10, "PIXELS", {s: pixel_hash(pictures(s)[0].transpose(0, 3, 1, 2)) for s in ROWS}
     )
+    monkeypatch.setattr(cifar10, "LABELS", {s: cifar10.label_hash(pictures(s)[1]) for s in ROWS})
     monkeypatch.setattr(cifar10, "COUNT", {s: len(pictures(s)[1]) for s in ROWS})
     npm = tmp_path / "bin" / "npm"
     npm.parent.mkdir()
