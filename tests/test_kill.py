@@ -151,10 +151,10 @@ def test_thirty_kills(start):
 
 
 @pytest.mark.slow
-def test_a_kill_at_every_single_step_of_writing_leaves_a_loadable_checkpoint(start):
-    """All moments of the first two saves, one after the other, each in a run of its own."""
+def test_a_kill_at_every_third_step_of_writing_leaves_a_loadable_checkpoint(start):
+    """Moments spread over creating a run and its first two saves, each in a run of its own."""
     died = 0
-    for moment in range(1, 60):
+    for moment in range(1, 60, 3):
         name = f"moment-{moment}"
         code = finished(start(*TRAIN, "--run", name, "--set", "epochs=2", die_at=moment))
         if code == 0:
@@ -165,7 +165,7 @@ def test_a_kill_at_every_single_step_of_writing_leaves_a_loadable_checkpoint(sta
         assert (runs.root() / name / "config.json").exists()
         assert finished(start("runs", "resume", name)) == 0
         assert runs.newest(name).name == "step-00000040" and left_over(name) == []
-    assert died > 20
+    assert died > 7
 
 
 def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(start):
