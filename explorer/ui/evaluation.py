@@ -14,7 +14,7 @@ from explorer.analysis.ranking import auc_macro
 from explorer.checkpoints import Card
 from explorer.text import N_, t
 from explorer.ui import widgets
-from explorer.ui.evidence import VIEWS, Scores, dark, drawn, kept
+from explorer.ui.evidence import SHORT, VIEWS, Scores, dark, drawn, kept
 from explorer.views import classification as charts
 
 COLUMNS = {"recall": N_("Recall"), "precision": N_("Precision"), "f1": N_("F1")}
@@ -22,11 +22,12 @@ COLUMNS = {"recall": N_("Recall"), "precision": N_("Precision"), "f1": N_("F1")}
 
 def headline(found: Scores, card: Card) -> None:
     """The four numbers that matter, and what they rest on."""
+    p = found.predictions
     right = int((found.labels == found.predicted).sum())
     low, high = wilson(right, found.report.n)
     with st.grid(4, min_column_width=170):
         st.metric(
-            t("Accuracy"), f"{100 * found.report.accuracy:.2f} %", border=True, height="stretch",
+            f"{t('Accuracy')}, {p.split}, {t(SHORT[p.views])}", f"{100 * found.report.accuracy:.2f} %", border=True, height="stretch",
             delta=f"95 %: {100 * low:.1f}–{100 * high:.1f}",
             delta_color="off", delta_arrow="off",
             help=t("With Wilson's 95 % interval for {n} pictures", n=f"{found.report.n:,}"),
@@ -47,7 +48,6 @@ def headline(found: Scores, card: Card) -> None:
         st.metric(t("Calibration error"), f"{gap:.4f}", border=True, height="stretch",
                   delta=t("as trained: {e}", e=f"{before:.4f}"), delta_color="off", delta_arrow="off",
                   help=t(METRICS["ece"].sentence))  # fmt: skip
-    p = found.predictions
     other = card.metrics.get(p.split, {})
     known = [
         f"{t(VIEWS[n])}: {100 * other[field]:.2f} %"

@@ -17,6 +17,7 @@ from explorer.ui import cache, progress, widgets
 from explorer.views import style
 
 VIEWS = {1: N_("plain"), 2: N_("mean of 2 views (flipped)"), 6: N_("mean of 6 views (flipped, shifted)")}
+SHORT = {1: N_("plain"), 2: N_("2 views"), 6: N_("6 views")}
 
 
 @dataclass(frozen=True)
