@@ -1,10 +1,8 @@
 """What one run of each page costs the server, beside a page with nothing on it: `python benchmarks/rerun_cpu.py`.
 
-Processor time, not waiting time, so that other work on the machine hardly matters; both servers have torch loaded and
-take turns. tests/browser/test_wire.py holds every page to four empty pages.
+Processor time, not waiting time; both servers have torch loaded and take turns. tests/browser/test_wire.py holds every page to four empty pages.
 """
 
-import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -27,13 +25,14 @@ def cost(server: Server, session: Session, runs: int = RUNS) -> float:
 
 
 def compare(name: str, server: Server, empty: Server, rounds: int = ROUNDS) -> tuple[float, float]:
-    """Median milliseconds of one cached run of page `name`, and of the empty page, turn by turn."""
+    """Milliseconds of one cached run of page `name`, and of the empty page, turn by turn: the least disturbed block of
+    each, because other work on the machine only ever adds to it (shared caches, shared cores)."""
     with Session(server.port, path_of(name)) as full, Session(empty.port) as nothing:
         for session in (full, nothing):
             for _ in range(10):  # caches, and the code paths of the first runs
                 session.run()
         pairs = [(cost(server, full), cost(empty, nothing)) for _ in range(rounds)]
-    return tuple(1e3 * statistics.median(side) for side in zip(*pairs))
+    return tuple(1e3 * min(side) for side in zip(*pairs))
 
 
 def main() -> None:

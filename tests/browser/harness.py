@@ -19,7 +19,7 @@ PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
 class Server:
     """A fresh server in a process group of its own; {port} in `command` becomes a free port."""
 
-    def __init__(self, own: Path, command: list[str], folder: Path = ROOT, **environment: str):
+    def __init__(self, own: Path, command: list[str], **environment: str):
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -32,7 +32,7 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, *(word.format(port=self.port) for word in command)],
-                cwd=folder,
+                cwd=ROOT,
                 env={**os.environ, **defaults, **environment},
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -46,9 +46,10 @@ class Server:
 
     @classmethod
     def empty(cls, own: Path) -> "Server":
-        """A server whose one page is empty, torch loaded: what the cost of our pages is compared with."""
-        command = ["-m", "streamlit", "run", "app.py", "--server.port={port}", "--server.headless=true"]
-        return cls(own, command, Path(__file__).parent / "empty").wait_until_ready("/_stcore/health")
+        """A server with our settings whose one page is empty, torch loaded: the measure of what our pages cost."""
+        script = "tests/browser/empty/app.py"
+        command = ["-m", "streamlit", "run", script, "--server.port={port}", "--server.headless=true"]
+        return cls(own, command).wait_until_ready("/_stcore/health")
 
     def answers(self, path: str) -> int:
         """The HTTP status of a GET, 0 when nothing listens."""
