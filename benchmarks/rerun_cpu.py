@@ -1,6 +1,7 @@
 """What one run of each page costs the server, beside a page with nothing on it: `python benchmarks/rerun_cpu.py`.
 
-Processor time, not waiting time; both servers have torch loaded and take turns. tests/browser/test_wire.py holds every page to four empty pages.
+Processor time, not waiting time; both servers have torch loaded and take turns. tests/browser/test_wire.py holds every
+page to four empty pages.
 """
 
 import sys
