@@ -1,12 +1,14 @@
 """A strip of pictures to choose from: one element on the page, each picture a real button that keys and mice reach."""
 
-from collections.abc import Callable, Sequence
-from typing import TypedDict
+import json
+from collections.abc import Callable
+from functools import lru_cache
+from typing import NamedTuple
 
 import streamlit as st
 
 
-class Item(TypedDict):
+class Item(NamedTuple):
     """id: what is picked;  src: a data: address;  hint: the words that appear when it is pointed at."""
 
     id: str
@@ -39,6 +41,7 @@ button:focus-visible { outline: none; text-decoration: underline; }
 """,
     js="""
 export default function ({ data, parentElement, setTriggerValue }) {
+  data = JSON.parse(new TextDecoder().decode(data))
   const strip = parentElement.querySelector(".strip")
   parentElement.querySelector("p").textContent = data.label
   strip.setAttribute("aria-label", data.label)
@@ -66,15 +69,22 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 
 def picture_strip(
-    label: str, items: Sequence[Item], chosen: str, key: str, on_pick: Callable[[str], None]
+    label: str, items: tuple[Item, ...], chosen: str, key: str, on_pick: Callable[[str], None]
 ) -> None:
     """Draw the strip with `chosen` marked; a click calls `on_pick` with an id of `items` before the page runs again."""
-    known = {item["id"] for item in items}
 
     def picked() -> None:
         # What a browser sends can be anything: only what was offered counts.
         found = st.session_state[key].get("picked")
-        if isinstance(found, str) and found in known:
+        if any(found == item.id for item in items):
             on_pick(found)
 
-    _strip(key=key, data={"label": label, "items": list(items), "chosen": chosen}, on_picked_change=picked)
+    _strip(key=key, data=_packed(label, items, chosen), on_picked_change=picked)
+
+
+@lru_cache(maxsize=128)
+def _packed(label: str, items: tuple[Item, ...], chosen: str) -> bytes:
+    """What the browser gets, packed once: as a dict, Streamlit would pack it twice at every run."""
+    return json.dumps(
+        {"label": label, "items": [item._asdict() for item in items], "chosen": chosen}
+    ).encode()

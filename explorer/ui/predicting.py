@@ -183,7 +183,7 @@ def show_answer(name: str, said: Answer, received: np.ndarray, views: int) -> No
                 best=plain(best), p=prediction.percent(p), threshold=prediction.percent(said.threshold),
             )  # fmt: skip
         looks = t("plain and mirrored, averaged") if views == 2 else t("one look")
-        spent = t("{ms} ms, {looks}", ms=f"{said.milliseconds:.1f}", looks=looks)
+        spent = f"{said.milliseconds:.1f} ms, {looks}"
         small = "  \n".join(f":small[:gray[{words}]]" for words in (line, spent) if words)
         st.container(width="stretch").markdown(f"**{name}**\n### {verdict}\n{small}")
     widgets.chart(prediction.bars(said), key=f"bars {name}", alt=prediction.spoken(said, name))

@@ -117,14 +117,14 @@ def _use_sample(name: str) -> None:
 
 
 @lru_cache(maxsize=len(text.LANGUAGES))
-def _items(language: str) -> list[Item]:
-    return [
+def _items(language: str) -> tuple[Item, ...]:
+    return tuple(
         Item(
             id=name, src=_thumbnail(name), title=t(one.title), hint=t(one.source),
             alt=t("Sample picture: {title}", title=t(one.title)),
         )
         for name, one in samples.SAMPLES.items()
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def _thumbnail(name: str) -> str:

@@ -82,11 +82,9 @@ def percent(p: float) -> str:
 
 
 def verdict(answer: Answer) -> str:
-    """One sentence: the class, or that none fits well."""
+    """In a few words: the likeliest class with its probability, or that none fits."""
     name, p = answer.top(1)[0]
-    if answer.fits:
-        return t("{name}, {p}", name=name, p=percent(p))
-    return t("None of my {n} classes fits well", n=len(answer.classes))
+    return f"{name} {percent(p)}" if answer.fits else t("none fits")
 
 
 def bars(answer: Answer, n: int = TOP, dark: bool = False) -> dict:
