@@ -6,7 +6,7 @@ import streamlit as st
 from explorer.analysis.classification import ORDERS, members, top_confusions
 from explorer.text import t
 from explorer.ui import widgets
-from explorer.ui.evidence import Scores, drawn, kept, show_pictures
+from explorer.ui.evidence import Scores, drawn, halves, kept, show_pictures
 from explorer.views import matrix
 
 
@@ -41,7 +41,7 @@ def confusion(found: Scores) -> None:
         percent = widgets.select(t("Numbers"), numbers, key="numbers", kind="segmented") == "percent"
         diagonal = st.toggle(t("Diagonal"), value=True, key="diagonal", bind="query-params")
     counts = found.report.confusion
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = halves([3, 2])
     with right:
         true, said = class_filter(found.classes)
     top = top_confusions(counts, 1)

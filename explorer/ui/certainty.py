@@ -8,7 +8,7 @@ from explorer.analysis.calibration import BINS, Reliability, reliability
 from explorer.analysis.ranking import curves as curves_of
 from explorer.text import t
 from explorer.ui import widgets
-from explorer.ui.evidence import Scores, dark, drawn, kept, show_pictures
+from explorer.ui.evidence import Scores, dark, drawn, halves, kept, show_pictures
 from explorer.views import classification as charts
 from explorer.views import curves as lines
 
@@ -19,7 +19,7 @@ def calibration(found: Scores) -> None:
     known = {str(k): b for k, b in enumerate(bins.bins) if b.n}
     worst = max(known, key=lambda k: known[k].n * abs(known[k].accuracy - known[k].confidence))
     options = {k: charts.bin_label(b.low, b.high) for k, b in known.items()}
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = halves([3, 2])
     with right:
         chosen = widgets.select(t("Bin: highest probability"), options, key="bin", default=worst)
         only = st.toggle(t("Only mistakes"), key="wrong", bind="query-params")

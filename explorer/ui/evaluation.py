@@ -14,7 +14,7 @@ from explorer.analysis.ranking import auc_macro
 from explorer.checkpoints import Card
 from explorer.text import N_, t
 from explorer.ui import widgets
-from explorer.ui.evidence import SHORT, VIEWS, Scores, dark, drawn, kept
+from explorer.ui.evidence import SHORT, VIEWS, Scores, dark, drawn, halves, kept
 from explorer.views import classification as charts
 
 COLUMNS = {"recall": N_("Recall"), "precision": N_("Precision"), "f1": N_("F1")}
@@ -25,10 +25,10 @@ def headline(found: Scores, card: Card) -> None:
     p = found.predictions
     right = int((found.labels == found.predicted).sum())
     low, high = wilson(right, found.report.n)
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=260 if widgets.large_type() else 170):
         st.metric(
-            f"{t('Accuracy')}, {p.split}, {t(SHORT[p.views])}", f"{100 * found.report.accuracy:.2f} %", border=True, height="stretch",
-            delta=f"95 %: {100 * low:.1f}–{100 * high:.1f}",
+            f"{t('Accuracy')}, {p.split}, {t(SHORT[p.views])}", f"{100 * found.report.accuracy:.2f} %",
+            border=True, height="stretch", delta=f"95 %: {100 * low:.1f}–{100 * high:.1f}",
             delta_color="off", delta_arrow="off",
             help=t("With Wilson's 95 % interval for {n} pictures", n=f"{found.report.n:,}"),
         )  # fmt: skip
@@ -75,7 +75,7 @@ def per_class(found: Scores) -> None:
         ("bars", found.key, column, order, dark()),
         lambda: charts.class_bars(found.report, column, t(COLUMNS[column]), first, found.source, dark()),
     )
-    left, right = st.columns([1, 1], gap="medium")
+    left, right = halves([1, 1])
     with left:
         widgets.chart(spec, key="bars chart", alt=" ".join(spec["title"]["text"]))
     with right:

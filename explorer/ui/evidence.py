@@ -84,6 +84,13 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def halves(widths: list[int]) -> list:
+    """A chart and its pictures side by side; one below the other in large type, which needs the room."""
+    if widgets.large_type():
+        return [st.container(), st.container()]
+    return st.columns(widths, gap="medium")
+
+
 def kept(key: tuple, make: Callable[[], Any]) -> Any:
     """What `make` computes, once per key for all sessions: a shared object, to be read and never changed."""
     return _kept(key, make)

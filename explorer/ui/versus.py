@@ -8,7 +8,7 @@ from explorer.analysis.comparison import Comparison, compare
 from explorer.text import Problem, t
 from explorer.ui import cache, widgets
 from explorer.ui.cells import class_filter, matrix_key, take_cell
-from explorer.ui.evidence import Scores, drawn, kept, scores, show_pictures
+from explorer.ui.evidence import Scores, drawn, halves, kept, scores, show_pictures
 from explorer.views import matrix
 
 
@@ -43,7 +43,7 @@ def versus(found: Scores) -> None:
             "both": t("both wrong, {n}", n=f"{len(result.both_wrong):,}"),
         }
         kind = widgets.select(t("Pictures"), kinds, key="kind", default="fixed", kind="segmented")
-    left, right = st.columns([3, 2], gap="medium")
+    left, right = halves([3, 2])
     with right:
         true, said = class_filter(found.classes)
         # shown with the probabilities of the model that is wrong
@@ -79,7 +79,7 @@ def versus(found: Scores) -> None:
 
 def numbers(result: Comparison, found: Scores, other: Scores) -> None:
     """Both accuracies, their difference, and McNemar's test in words."""
-    with st.grid(3, min_column_width=170):
+    with st.grid(3, min_column_width=260 if widgets.large_type() else 170):
         st.metric(found.name, f"{100 * result.accuracy_a:.2f} %", border=True)
         st.metric(other.name, f"{100 * result.accuracy_b:.2f} %", border=True,
                   delta=t("{d} points", d=f"{100 * (result.accuracy_b - result.accuracy_a):+.2f}"))  # fmt: skip

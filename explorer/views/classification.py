@@ -65,7 +65,7 @@ def class_bars(
             },
             {
                 "transform": [{"calculate": "datum.value", "as": "end"}],
-                "mark": {"type": "text", "align": "right", "dx": -6, "fontSize": 12, "fontWeight": 600},
+                "mark": {"type": "text", "align": "right", "dx": -6, "fontWeight": 600},
                 "encoding": {
                     "text": {"field": "print"},
                     "color": {

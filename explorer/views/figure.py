@@ -20,7 +20,7 @@ def title(sentence: str, source: str) -> dict:
     """What is seen as the title, n and source as the subtitle."""
     return {
         "text": wrapped(sentence), "subtitle": wrapped(source, 60), "anchor": "start", "frame": "bounds",
-        "fontSize": 16, "subtitleFontSize": 12, "subtitleColor": QUIET, "offset": 14, "subtitlePadding": 6,
+        "subtitleColor": QUIET, "offset": 14, "subtitlePadding": 6,
     }  # fmt: skip
 
 

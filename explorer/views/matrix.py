@@ -159,7 +159,7 @@ def _matrix(cells: list[dict], names: list[str], colour: dict, tooltip: list[dic
     if len(names) <= PRINT_UP_TO:
         layers.append(
             {
-                "mark": {"type": "text", "fontSize": 11, "cursor": "pointer"},
+                "mark": {"type": "text", "cursor": "pointer"},
                 "encoding": {
                     "text": {"field": "print"},
                     "color": {"condition": {"test": "datum.black", "value": "#000000"}, "value": "#FFFFFF"},
