@@ -22,6 +22,7 @@ SLIDERS = {
     "x": (0, 100, 50),
     "y": (0, 100, 50),
 }  # key -> least, most, default, in percent
+LONGEST = 440  # pixels of the picture on the page
 FITS = {"crop": N_("Cut a square"), "squash": N_("Squash all of it")}
 
 
@@ -143,25 +144,19 @@ def _framed(key: str, box: Box | None, best: Box | None, longest: int, _picture:
     return f"data:image/{'png' if small else 'jpeg'};base64,{b64encode(out.getvalue()).decode('ascii')}"
 
 
-def show_picture(
-    key: str, picture: Picture, box: Box | None, best: Box | None = None, longest: int = 440
-) -> None:
-    """The picture with its crop framed, and a line on what it is."""
-    title = plain(picture.name)
+def show_picture(key: str, picture: Picture, box: Box | None, best: Box | None = None) -> None:
+    """The picture with its crop framed, a line on what it is, and what was changed when it was read."""
+    sample = samples.SAMPLES[picture.name] if key.startswith("sample ") else None
+    name = t(sample.title) if sample else picture.name
+    width, height = picture.size
+    line = t("{name}, {width} x {height} pixels", name=plain(name), width=width, height=height)
     alt = (
-        t("{name}; all of it goes to the models", name=picture.name)
+        t("{name}; all of it goes to the models", name=name)
         if box is None
-        else t("{name}; the framed square goes to the models", name=picture.name)
+        else t("{name}; the framed square goes to the models", name=name)
     )
-    st.image(
-        _framed(key, box, best, longest, picture),
-        alt=alt,
-        caption=t(
-            "{name}, {width} x {height} pixels", name=title, width=picture.size[0], height=picture.size[1]
-        ),
-    )
-    if key.startswith("sample "):
-        st.caption(t(samples.SAMPLES[picture.name].source) + ".")
+    caption = f"{line}. {t(sample.source)}." if sample else line
+    st.image(_framed(key, box, best, LONGEST, picture), alt=alt, caption=caption)
     for notice in picture.notices:
         st.caption(f":material/info: {plain(str(notice))}")
 
@@ -191,30 +186,35 @@ def show_answer(name: str, said: Answer, received: np.ndarray, views: int) -> No
 
 def show_agreement(said: Mapping[str, Answer]) -> None:
     """One sentence on how far the models agree; models with other classes are not compared."""
-    groups: dict[tuple[str, ...], list[Answer]] = {}
-    for one in said.values():
-        groups.setdefault(one.classes, []).append(one)
+    groups: dict[tuple[str, ...], dict[str, Answer]] = {}
+    for name, one in said.items():
+        groups.setdefault(one.classes, {})[name] = one
     for together in groups.values():
         if len(together) < 2:
             continue
-        found = answer.agreement(together)
+        answers, models = list(together.values()), ", ".join(together)
+        found = answer.agreement(answers)
         share = f"{100 * found.overlap:.0f} %"
-        if not any(one.fits for one in together):
+        if not any(one.fits for one in answers):
             st.info(
-                t("The {n} models agree that none of their classes fits well.", n=len(together)),
+                t("{models} agree that none of their classes fits well.", models=models),
                 icon=":material/help:",
             )
         elif found.agree:
             st.success(
-                t("The {n} models agree on {name}; they share {share} of their probability.",
-                  n=len(together), name=plain(found.votes[0][0]), share=share),
+                t(
+                    "{models} agree on **{name}**; they share {share} of their probability.",
+                    models=models, name=plain(found.votes[0][0]), share=share,
+                ),
                 icon=":material/done_all:",
             )  # fmt: skip
         else:
-            listed = ", ".join(f"{plain(name)} ({count})" for name, count in found.votes)
+            listed = ", ".join(f"**{plain(name)}** ({count})" for name, count in found.votes)
             st.warning(
-                t("The {n} models disagree: {listed}; they share {share} of their probability.",
-                  n=len(together), listed=listed, share=share),
+                t(
+                    "{models} disagree: {listed}; they share {share} of their probability.",
+                    models=models, listed=listed, share=share,
+                ),
                 icon=":material/call_split:",
             )  # fmt: skip
 
