@@ -3,6 +3,8 @@
 The values are shared objects, not copies: read them, never change them.
 """
 
+import os
+
 import streamlit as st
 
 from explorer import checkpoints, data
@@ -15,13 +17,17 @@ from explorer.text import Missing, Problem
 COMPUTE_AT_MOST = 2_000  # pictures a page predicts while somebody waits; more belongs in `evaluate`
 
 
-def _stamp() -> tuple[tuple[str, int], ...]:
+def _stamp(root: str) -> tuple[tuple[str, int], ...]:
     """Names and times of the cards on disk: changes when a checkpoint is added, replaced or removed."""
     found = []
-    for card in sorted(checkpoints.root().glob("*/config.json")):
+    try:
+        folders = sorted(entry.name for entry in os.scandir(root))
+    except OSError:  # no folder, no checkpoints
+        return ()
+    for name in folders:
         try:
-            found.append((card.parent.name, card.stat().st_mtime_ns))
-        except OSError:  # removed between the two looks
+            found.append((name, os.stat(f"{root}/{name}/config.json").st_mtime_ns))  # noqa: PTH116 (five times as fast)
+        except OSError:  # no card, or removed between the two looks
             continue
     return tuple(found)
 
@@ -35,7 +41,8 @@ def entries() -> list[Entry]:
     A plain dictionary: it is asked several times per run, and hashing the arguments of a Streamlit cache would cost
     more than the look at the folder.
     """
-    root, stamp = str(checkpoints.root()), _stamp()
+    root = str(checkpoints.root())
+    stamp = _stamp(root)
     known = _catalogues.get(root)
     if known is None or known[0] != stamp:
         known = stamp, checkpoints.catalogue()

@@ -58,6 +58,18 @@ def warm_up() -> None:
     _progress["seconds"] = round(time.monotonic() - started, 1)
 
 
+_drawn: set[str] = set()
+
+
+def drawn(page: str) -> None:
+    """Called after a page: what its first run on this server has imported and cached is frozen as well (once a page,
+    so that what that one session leaves behind stays small)."""
+    if page not in _drawn and _progress["seconds"] is not None:
+        _drawn.add(page)
+        gc.collect()
+        gc.freeze()
+
+
 def _forward() -> str:
     """Load a checkpoint through the cache that pages use and predict one grey picture; returns its name."""
     import numpy as np

@@ -77,3 +77,4 @@ with st.sidebar:
     st.caption(ready.device_line())
 with widgets.problems():
     page.run()
+ready.drawn(page.url_path)
