@@ -13,15 +13,18 @@ safetensors file with one flipped byte loads without a word.
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 import threading
 import time
 import uuid
-import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_origin
 
 import numpy as np
 
@@ -41,6 +44,9 @@ WEIGHTS, CONFIG, README, MANIFEST, EVALUATION = (
 )
 STORAGE = ("float16", "bfloat16", "float32")
 LARGEST = 2_000_000_000  # bytes of weights that are read at all
+LARGEST_PREDICTIONS = 500_000_000  # and for a file of stored predictions, also unpacked
+LARGEST_CARD = 10_000_000  # the same for config.json and MANIFEST.json
+SCHEMA = 1  # of the card; raise it when an older program could not read a new one
 VIEWS = (1, 2, 6)
 
 
@@ -79,7 +85,7 @@ class Card:
     created: str = ""
     minutes: float = 0.0
     versions: dict[str, str] = field(default_factory=dict)
-    schema: int = 1
+    schema: int = SCHEMA
 
 
 @dataclass(frozen=True)
@@ -114,32 +120,51 @@ def root() -> Path:
 
 
 def folder_of(name: str | Path) -> Path:
-    """The folder of a checkpoint's name, or of a path to one (a run's ckpt/step-…); Problem lists the known ones."""
-    path = Path(name)
-    if isinstance(name, Path) or path.name != str(name):
-        if not (path / CONFIG).is_file():
-            raise Problem("{path} is not a checkpoint folder: it holds no {file}.", path=path, file=CONFIG)
-        return path
-    folder = root() / valid_name(str(name), "checkpoint")
+    """The folder of a checkpoint's name, or a Path itself (a run's ckpt/step-…); Problem lists the known ones.
+
+    Only a Path is a path: a name comes from a link or a form, and never leads out of `root()`.
+    """
+    if isinstance(name, Path):
+        if not (name / CONFIG).is_file():
+            raise Problem("{path} is not a checkpoint folder: it holds no {file}.", path=name, file=CONFIG)
+        return name
+    folder = root() / valid_name(name, "checkpoint")
     if not (folder / CONFIG).is_file():
         known = ", ".join(entry.name for entry in catalogue() if entry.card) or "-"
-        raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(str(name)), known=known)
-    if not folder.resolve().is_relative_to(root().resolve()):
-        raise Problem("Checkpoint {name} leads out of its folder and is not used.", name=repr(str(name)))
+        raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(name), known=known)
+    _check_inside(folder, root())
     return folder
 
 
+def _check_inside(path: Path, outer: Path) -> None:
+    if not path.resolve().is_relative_to(outer.resolve()):
+        raise Problem("{name} leads out of its folder and is not used.", name=path.name)
+
+
 def catalogue() -> list[Entry]:
-    """Every checkpoint under `root()`, sorted by name, the unusable ones with their reason (no torch is needed)."""
+    """Every checkpoint under `root()`, sorted by name, the unusable ones with their reason (no torch is needed).
+
+    The files are compared with their hashes when they are new or have changed since the last look of this process.
+    """
     found = []
     for folder in sorted(root().glob("*/")):
         if folder.name.startswith("."):
             continue
         try:
-            found.append(Entry(folder.name, _read(folder)))
+            _check_inside(folder, root())
+            stamp = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+            times = tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stamp)
+            found.append(Entry(folder.name, _seen(folder, times)))
         except Problem as problem:
             found.append(Entry(folder.name, None, str(problem)))
+        except OSError as error:  # it is being removed, or is not ours to read
+            found.append(Entry(folder.name, None, str(error.strerror or error)))
     return found
+
+
+@lru_cache(maxsize=256)
+def _seen(folder: Path, times: tuple) -> Card:
+    return _whole(folder)
 
 
 def read_card(name: str | Path) -> Card:
@@ -147,25 +172,28 @@ def read_card(name: str | Path) -> Card:
     return _read(folder_of(name))
 
 
+def _json(path: Path) -> Any:
+    """What a small JSON file holds; ValueError or OSError otherwise."""
+    if path.stat().st_size > LARGEST_CARD:
+        raise ValueError(f"more than {LARGEST_CARD} bytes")
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _read(folder: Path) -> Card:
     try:
         valid_name(folder.name, "checkpoint")
-        found = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        found = _json(folder / CONFIG)
         known = {f.name for f in dataclasses.fields(Card)}
         values = {key: value for key, value in found.items() if key in known}
         for key in ("classes", "mean", "std"):
             values[key] = tuple(values[key])
         card = Card(**values)
-        if not (
-            isinstance(card.model, str)
-            and len(card.classes) >= 2
-            and all(isinstance(name, str) for name in card.classes)
-            and len(card.mean) == len(card.std) == 3
-            and all(deviation > 0 for deviation in card.std)
-            and card.temperature > 0
-            and 0 <= card.threshold <= 1
-        ):
-            raise ValueError("a value is out of its range")
+        wrong = _out_of_range(card)
+        if wrong:
+            raise ValueError(f"{wrong} is {str(getattr(card, wrong))[:80]}")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Problem(
             "{name}: {file} is not a model's card: {error}", name=folder.name, file=CONFIG, error=error
@@ -173,10 +201,36 @@ def _read(folder: Path) -> Card:
     return dataclasses.replace(card, name=folder.name)
 
 
-def verify(folder: Path) -> None:
-    """Compare every file with the manifest; Problem names the first one that is missing, cut short or altered."""
+def _out_of_range(card: Card) -> str:
+    """The first field of a card whose value cannot be; "" when all can."""
+    for each in dataclasses.fields(Card):
+        kind = get_origin(each.type) or each.type
+        if not isinstance(getattr(card, each.name), (int, float) if kind is float else kind):
+            return each.name
+    finite = [number for number in (*card.mean, *card.std) if isinstance(number, (int, float))]
+    results = card.metrics.values()
+    fine = {
+        "schema": 1 <= card.schema <= SCHEMA,
+        "classes": 2 <= len(card.classes) <= 100_000 and all(isinstance(name, str) for name in card.classes),
+        "mean": len(card.mean) == 3 and len(finite) == len(card.mean) + len(card.std),
+        "std": len(card.std) == 3 and all(map(math.isfinite, finite)) and min(card.std) > 0,
+        "size": 1 <= card.size <= 4096,
+        "temperature": 0 < card.temperature < math.inf,
+        "threshold": 0 <= card.threshold <= 1,
+        "metrics": all(isinstance(found, dict) for found in results)
+        and all(isinstance(found.get("accuracy", 0), (int, float)) for found in results)
+        and all(isinstance(found.get("n", 0), int) for found in results),
+    }
+    return next((name for name, holds in fine.items() if not holds), "")
+
+
+def verify(folder: Path) -> dict[str, dict[str, Any]]:
+    """Compare every file with the manifest and return what it lists: {file: {"bytes", "sha256"}}.
+
+    Raises Problem naming the first file that is missing, cut short, altered or outside the folder.
+    """
     try:
-        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        listed = _json(folder / MANIFEST)["files"]
         for name, expected in listed.items():
             path = folder / name
             if ".." in Path(name).parts or Path(name).is_absolute():
@@ -185,6 +239,7 @@ def verify(folder: Path) -> None:
                     folder=folder.name,
                     name=repr(name),
                 )
+            _check_inside(path, folder)
             if not path.is_file():
                 raise Problem("{folder}: {name} is missing.", folder=folder.name, name=name)
             if path.stat().st_size != expected["bytes"]:
@@ -201,12 +256,22 @@ def verify(folder: Path) -> None:
                     folder=folder.name,
                     name=name,
                 )
-        if WEIGHTS not in listed or CONFIG not in listed:
-            raise Problem("{folder}: the manifest does not list {name}.", folder=folder.name, name=WEIGHTS)
+        for name in (WEIGHTS, CONFIG):
+            if name not in listed:
+                raise Problem("{folder}: the manifest does not list {name}.", folder=folder.name, name=name)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Problem(
             "{folder}: {file} cannot be read: {error}", folder=folder.name, file=MANIFEST, error=error
         ) from error
+    return listed
+
+
+def _whole(folder: Path) -> Card:
+    """The card of a folder whose files are all as they were written, and whose weights are the card's."""
+    card = _read(folder)
+    if verify(folder)[WEIGHTS]["sha256"] != card.sha256:
+        raise Problem("{folder}: {name} is not the one its card describes.", folder=folder.name, name=WEIGHTS)
+    return card
 
 
 def load(name: str | Path, device: str = "auto") -> Loaded:
@@ -221,10 +286,15 @@ def load(name: str | Path, device: str = "auto") -> Loaded:
     from explorer.device import choose
 
     folder = folder_of(name)
-    card = _read(folder)
-    verify(folder)
+    card = _whole(folder)
     where = choose(device)
-    model = models.build(card.model, len(card.classes), **card.model_args)
+    try:
+        model = models.build(card.model, len(card.classes), **card.model_args)
+    except TypeError as error:
+        raise Problem(
+            "{name}: {model} cannot be built with {args}: {error}",
+            name=folder.name, model=card.model, args=str(card.model_args)[:80], error=error,
+        ) from error  # fmt: skip
     fill(model, _tensors(folder / WEIGHTS), folder.name)
     model.requires_grad_(False).eval()
     return Loaded(card, model.to(where), where, torch.float32)
@@ -250,8 +320,6 @@ def _tensors(path: Path) -> dict[str, "torch.Tensor"]:
 
 def fill(model: "torch.nn.Module", tensors: dict[str, "torch.Tensor"], name: str) -> None:
     """Copy tensors into a model after checking names, shapes and finiteness; Problem says what differs."""
-    import torch
-
     own = model.state_dict()
     missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     misshapen = [
@@ -267,16 +335,19 @@ def fill(model: "torch.nn.Module", tensors: dict[str, "torch.Tensor"], name: str
             surplus=_some(surplus),
             misshapen=_some(sorted(misshapen)),
         )
-    bad = [
-        key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()
-    ]
+    values = {key: value.to(own[key].dtype) for key, value in tensors.items()}
+    _check_finite(values, name)
+    model.load_state_dict(values)
+
+
+def _check_finite(tensors: dict[str, "torch.Tensor"], name: str) -> None:
+    bad = [key for key, value in tensors.items() if not value.isfinite().all()]
     if bad:
         raise Problem(
             "{name} holds values that are not finite (NaN or infinity) in {tensors}.",
             name=name,
             tensors=_some(bad),
         )
-    model.load_state_dict({key: value.to(own[key].dtype) for key, value in tensors.items()})
 
 
 def _some(items: list[str]) -> str:
@@ -287,6 +358,8 @@ def save(folder: Path, model: "torch.nn.Module", card: Card, extra: dict[str, by
     """Write a checkpoint folder in one step and return its card with sha256, size and parameter count filled in.
 
     The new folder is written whole beside the old one and then takes its name. `extra`: further files by relative name.
+    Raises Problem when it cannot be written, and when a weight is not finite (float16 ends at 65,504): such a
+    checkpoint could not be loaded, so the old one stays.
     """
     import safetensors.torch
 
@@ -296,6 +369,7 @@ def save(folder: Path, model: "torch.nn.Module", card: Card, extra: dict[str, by
         key: value.detach().cpu().contiguous().to(_stored_as(key, value, card.storage_dtype))
         for key, value in model.state_dict().items()
     }
+    _check_finite(weights, folder.name)
     blob = safetensors.torch.save(weights, metadata={"format": "pt"})
     card = dataclasses.replace(
         card,
@@ -305,29 +379,45 @@ def save(folder: Path, model: "torch.nn.Module", card: Card, extra: dict[str, by
         parameters=parameter_count(model),
         created=card.created or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
-    partial = folder.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
-    try:
-        partial.mkdir(parents=True)
+    with _replacing(folder) as partial:
         for name, content in {WEIGHTS: blob, **(extra or {})}.items():
             _write(partial / name, content)
         _write_card(partial, card)
+    return card
+
+
+def update(name: str | Path, card: Card, evaluation: dict[str, bytes] | None = None) -> None:
+    """Replace a checkpoint's card and add files to its evaluation/, in one step; the weights stay."""
+    folder = folder_of(name)
+    with _replacing(folder) as partial:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and not path.name.startswith(files.TEMPORARY):
+                target = partial / path.relative_to(folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                try:
+                    os.link(path, target)
+                except OSError:  # a file system without hard links
+                    shutil.copy2(path, target)
+        for file, content in (evaluation or {}).items():
+            _write(partial / EVALUATION / file, content)
+        _write_card(partial, card)
+
+
+@contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Give a new folder to fill beside `folder`; at the end of the block it takes that name, whole."""
+    partial = folder.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
+    try:
+        partial.mkdir(parents=True)
+        yield partial
         files.sync_folder(partial)
-        _swap(partial, folder)
+        move(partial, folder)
     except OSError as error:
         raise Problem(
             "Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return card
-
-
-def update(name: str | Path, card: Card, evaluation: dict[str, bytes] | None = None) -> None:
-    """Replace a checkpoint's card and add files to its evaluation/; the weights stay. The manifest is written last."""
-    folder = folder_of(name)
-    for file, content in (evaluation or {}).items():
-        files.write_bytes(folder / EVALUATION / file, content)
-    _write_card(folder, card)
 
 
 def _write_card(folder: Path, card: Card) -> None:
@@ -347,14 +437,28 @@ def _write(path: Path, content: bytes) -> None:
     files.write_bytes(path, content)
 
 
-def _swap(new: Path, folder: Path) -> None:
-    """Let `new` take the name `folder`, whether or not that exists."""
-    old = new.with_name(new.name + "-old")
-    if folder.exists():
+def move(new: Path, folder: Path) -> None:
+    """Let the folder `new` take the name `folder`; what had that name before is removed."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    if not folder.exists():
+        new.rename(folder)
+    elif _exchange(new, folder):
+        shutil.rmtree(new, ignore_errors=True)
+    else:  # not Linux: for a moment there is no folder of that name
+        old = new.with_name(new.name + "-old")
         folder.rename(old)
-    new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
     files.sync_folder(folder.parent)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Let two folders swap their names in one step; False where the system cannot."""
+    import ctypes
+
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(rename) and rename(here, os.fsencode(a), here, os.fsencode(b), exchange) == 0
 
 
 def _stored_as(key: str, value: "torch.Tensor", wanted: str) -> "torch.dtype":
@@ -389,6 +493,7 @@ def readme(card: Card) -> str:
             f"    - {{type: accuracy, value: {test['accuracy']:.4f}, name: 'accuracy, test, n = {test['n']}, plain'}}",
         ]
     lines += ["---", "", f"# {card.name}", "", card.purpose, ""]
+    fitted = card.calibrated_on or "-"
     facts = {
         "model": f"{card.model}, {card.parameters:,} parameters, stored as {card.storage_dtype}",
         "data": f"{card.data}, fingerprint `{card.data_fingerprint[:16]}`",
@@ -396,7 +501,7 @@ def readme(card: Card) -> str:
         "input": f"{card.size}x{card.size} RGB, (x / 255 - {card.mean}) / {card.std}",
         "seed": str(card.seed),
         "training": f"{card.minutes:.1f} minutes",
-        "calibration": f"temperature {card.temperature:.3f}, threshold {card.threshold:.3f} ({card.calibrated_on or '-'})",
+        "calibration": f"temperature {card.temperature:.3f}, threshold {card.threshold:.3f} ({fitted})",
         "weights": f"sha256 `{card.sha256}`, {card.bytes:,} bytes",
     }
     lines += [f"- {key}: {value}" for key, value in facts.items()]
@@ -425,12 +530,15 @@ def prediction_file(split: str, views: int) -> str:
 
 
 def pack_predictions(logits: np.ndarray, labels: np.ndarray, **about: str | int) -> bytes:
-    """The bytes of an .npz: logits (N, K) as float16, labels (N,), and `about` (data, split, views, ...)."""
+    """The bytes of an .npz: logits (N, K), labels (N,), and `about` (data, split, views, ...).
+
+    The logits stay float32: rounded to float16, two nearly equal ones change places, and with them an accuracy.
+    """
     import io
 
     buffer = io.BytesIO()
     arrays = {key: np.asarray(value) for key, value in about.items()}
-    np.savez_compressed(buffer, logits=logits.astype(np.float16), labels=labels.astype(np.int16), **arrays)
+    np.savez_compressed(buffer, logits=logits.astype(np.float32), labels=labels.astype(np.int16), **arrays)
     return buffer.getvalue()
 
 
@@ -451,7 +559,11 @@ def read_predictions(name: str | Path, split: str = "test", views: int = 1) -> d
             views=views,
         )
     try:
+        if path.stat().st_size > LARGEST_PREDICTIONS:
+            raise ValueError(f"more than {LARGEST_PREDICTIONS} bytes")
         with np.load(path, allow_pickle=False) as found:
+            if sum(entry.file_size for entry in found.zip.infolist()) > LARGEST_PREDICTIONS:
+                raise ValueError(f"more than {LARGEST_PREDICTIONS} bytes unpacked")
             values = {key: found[key] for key in found.files}
         logits, labels = values.pop("logits").astype(np.float32), values.pop("labels").astype(np.int64)
         about = {key: value.item() for key, value in values.items()}
@@ -459,7 +571,9 @@ def read_predictions(name: str | Path, split: str = "test", views: int = 1) -> d
             raise ValueError("unexpected shape or values")
         if not ((labels >= 0) & (labels < len(card.classes))).all():
             raise ValueError("a label is out of range")
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        if (about["split"], about["views"]) != (split, views) or {"data", "fingerprint"} - about.keys():
+            raise ValueError("it is about something else than its name says")
+    except Exception as error:  # whatever a damaged archive makes zipfile, zlib and numpy raise
         raise Problem("{path} cannot be read: {error}", path=path.name, error=error) from error
     if about.get("sha256") != card.sha256:
         raise Problem(

@@ -78,7 +78,7 @@ FAILURES = {
     "unknown split": (["evaluate", "tiny", "--split", "x"], 1, "it has: train, test"),
     "views not offered": (["evaluate", "tiny", "--views", "3"], 1, "use one of"),
     "other classes": (["evaluate", "tiny", "--data", "cifar10-sheet"], 1, "was trained for the classes"),
-    "path as a name": (["evaluate", "../tiny"], 1, "is not a checkpoint folder"),
+    "path as a name": (["evaluate", "../tiny"], 1, "is not a name"),
     "odd name": (["evaluate", "A B"], 1, "is not a name"),
     "no such command": (["frobnicate"], 2, "No such command"),
     "no such option": (["models", "--frob"], 2, "No such option"),
