@@ -202,6 +202,7 @@ def doctor_command(device: Device = "auto", as_json: Json = False) -> Answer:
     """Versions, device, memory, precision, speed, and whether the device computes what the CPU computes."""
     from explorer import doctor
 
+    print(t("Measuring; this takes half a minute."), file=sys.stderr)
     found = doctor.examine(device)
     rows = [[name, value] for name, value in found.versions.items()]
     rows += [["system", found.system], ["device", found.device], ["threads", str(found.threads)]]

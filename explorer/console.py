@@ -21,7 +21,7 @@ from explorer.text import N_, Problem, t
 
 INTERRUPTED = 130  # the exit status of a command ended by Ctrl-C
 TRAINING = N_("Training (steps)")
-_BAR_FORMAT = "{percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt}, {remaining} left, {postfix}"
+_BAR_FORMAT = "{percentage:3.0f}% {bar:20} {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 Json = Annotated[bool, typer.Option("--json", help="One JSON object or list on stdout, all else on stderr.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 
@@ -140,7 +140,13 @@ class TrainingBar:
             self.job.step(progress.step, progress.total, TRAINING)
         live = sys.stderr.isatty()
         if self.bar is None and live:
-            self.bar = tqdm(total=progress.total, initial=progress.step, unit="step", bar_format=_BAR_FORMAT)
+            self.bar = tqdm(
+                total=progress.total,
+                initial=progress.step,
+                unit="step",
+                bar_format=_BAR_FORMAT,
+                dynamic_ncols=True,
+            )
         self.held_out = progress.held_out.get("accuracy", self.held_out)
         words = [f"loss {progress.logs['loss']:.3f}", f"accuracy {progress.logs['accuracy']:.3f}"]
         words += [f"held-out {self.held_out:.4f}"] if self.held_out is not None else []

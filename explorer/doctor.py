@@ -88,6 +88,8 @@ def _name(kind: torch.dtype) -> str:
 
 
 def _version(package: str) -> str:
+    if package == "torch":
+        return torch.__version__  # tells the build (cpu, cu130 ...) too
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
