@@ -106,16 +106,19 @@ def select(
     bare: no label above it (screen readers still have it).
     """
     first = default if default in options else next(iter(options))
-    asked, known = st.query_params.get(key), f"{key} in the address"
-    if key not in st.session_state or asked != st.session_state.get(
-        known
-    ):  # a visit, a link, or the back button
-        if asked in options:
-            st.session_state[key] = asked
-        elif key not in st.session_state or not sticky:
-            st.session_state[key] = first
-    if st.session_state[key] not in options:
-        st.session_state[key] = first
+    asked = st.query_params.get(key)
+    if "in the address" not in st.session_state:
+        st.session_state["in the address"] = {}
+    known = st.session_state[
+        "in the address"
+    ]  # what the last run left there; one entry, for each costs every widget
+    value = st.session_state.get(key)
+    if value is None or asked != known.get(key):  # a visit, a link, or the back button
+        value = asked if asked in options else value if sticky else first
+    if value not in options:
+        value = first
+    if st.session_state.get(key) != value:
+        st.session_state[key] = value
     shared = {
         "format_func": options.__getitem__,
         "key": key,
@@ -130,7 +133,7 @@ def select(
         chosen = st.selectbox(label, list(options), **shared)
     chosen = chosen if chosen in options else first
     to_url(key, None if chosen == first else chosen)
-    st.session_state[known] = st.query_params.get(key)
+    known[key] = st.query_params.get(key)
     return chosen
 
 
