@@ -60,6 +60,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     picture.className = item.src.startsWith("data:image/jpeg") ? "smooth" : ""
     title.textContent = item.title
     button.title = item.hint
+    button.setAttribute("aria-label", item.alt)
     button.setAttribute("aria-pressed", String(item.id === data.chosen))
     button.onclick = () => setTriggerValue("picked", item.id)
   })
