@@ -16,6 +16,7 @@ import dataclasses
 import io
 import json
 import os
+import pickle
 import platform
 import secrets
 import shutil
@@ -86,6 +87,7 @@ def create(
     """Make a run's folder and return it; nothing is trained yet.
 
     save_seconds: at least so often a checkpoint is written, besides the ends of epochs.
+    Under torchrun all processes call this with one name; the first makes the folder, the others wait for it.
     Raises Problem for whatever does not fit: unknown names, settings out of range, a name that is taken, absent data.
     """
     from explorer import models
@@ -94,8 +96,12 @@ def create(
     recipe = recipe or default_recipe(model, data)
     chosen = make_recipe(recipe, settings, epochs=epochs)
     load(data, "train")  # absent or wrong data is said now, not in the log of a run
+    if name is None and _world() > 1:
+        raise Problem("Several processes train one run: give it a name with --run NAME.")
     name = name or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{model}-{secrets.token_hex(3)}"
     folder = root() / valid_name(name, "run")
+    if _rank():
+        return _awaited(folder)
     if folder.exists() or name == "jobs":  # jobs/ holds the folders of jobs
         raise Problem("Run {name} is already there; choose another name or resume it.", name=repr(name))
     config = {
@@ -119,6 +125,25 @@ def create(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     files.sweep(root())
+    return folder
+
+
+def _rank() -> int:
+    """Which of the processes that torchrun or SLURM started this one is; 0 writes, the others only train along."""
+    return int(os.environ.get("RANK", 0))
+
+
+def _world() -> int:
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _awaited(folder: Path, seconds: float = 120.0) -> Path:
+    """The run's folder, once the first process has made it."""
+    end = time.monotonic() + seconds
+    while not (folder / "config.json").exists():
+        if time.monotonic() > end:
+            raise Problem("Run {name} was not made by the first process.", name=folder.name)
+        time.sleep(0.1)
     return folder
 
 
@@ -229,14 +254,17 @@ def drive(name: str) -> Iterator["Progress"]:
     """
     folder = folder_of(name)
     with _sole(folder), _beating(folder), _stoppable() as asked_to_stop:
-        for place in (folder, folder / "ckpt"):  # of a killed attempt: nobody else holds the lock
-            files.sweep(place, older_than=0)
+        if _rank() == 0:
+            for place in (folder, folder / "ckpt"):  # of a killed attempt: nobody else holds the lock
+                files.sweep(place, older_than=0)
         state = files.read_json(folder / "state.json")
         if state.get("state") == "done":
             return
         try:
             yield from _train(name, folder, asked_to_stop)
         except BaseException as error:
+            if _rank():  # the first process writes
+                raise
             stopped = isinstance(error, (KeyboardInterrupt, GeneratorExit))
             problem = _out_of_memory(error, folder) or error
             _note(
@@ -265,7 +293,7 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
         _note(folder, state="running", step=start, total=task.total_steps, message="")
     written = time.monotonic()
     for progress in fit(task, config["recipe"]["batch"], start):
-        stop = asked_to_stop()
+        stop = _agreed(fabric, asked_to_stop(), progress.step % task.steps_per_epoch == 0)
         last = progress.step == progress.total
         if first:
             _append(folder, _row(attempt, progress, task))
@@ -286,8 +314,18 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
         if stop and not last:
             _log(folder, f"stopped at step {progress.step}")
             return
-    if first:
+    if first:  # said here too: a run killed after its last checkpoint has no step left that would say it
+        _note(folder, state="done", step=task.total_steps, total=task.total_steps)
         _log(folder, "done")
+
+
+def _agreed(fabric: Any, asked: bool, epoch_over: bool) -> bool:
+    """Whether to stop here. Several processes stop at the end of an epoch, where all of them come by, or not at all."""
+    if fabric.world_size == 1:
+        return asked
+    import torch
+
+    return epoch_over and bool(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="sum") > 0)
 
 
 def _task(config: dict[str, Any]) -> tuple["Supervised", Any]:
@@ -308,9 +346,24 @@ def _restore(name: str, task: "Supervised") -> tuple[int, float]:
     found = newest(name)
     if found is None:
         return 0, 0.0
-    state = torch.load(found / STATE, map_location="cpu", weights_only=True)
-    task.load_state(state["task"])
-    return state["step"], state["seconds"]
+    try:
+        state = torch.load(found / STATE, map_location="cpu", weights_only=True)
+        task.load_state(state["task"])
+        return int(state["step"]), float(state["seconds"])
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise Problem(
+            "{path} is not the state of this training: {error}",
+            path=found / STATE,
+            error=str(error).strip().partition("\n")[0][:160],
+        ) from error
 
 
 def _save(
@@ -420,7 +473,7 @@ def _sole(folder: Path) -> Iterator[None]:
     """Hold the run's lock, which the system releases however this process ends; rank 0 only under torchrun."""
     import fcntl
 
-    if int(os.environ.get("RANK", 0)):
+    if _rank():
         yield
         return
     with (folder / "lock").open("w") as lock:

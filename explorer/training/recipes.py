@@ -88,7 +88,7 @@ _RANGES = (
     ("epochs", 0.01, 10_000), ("batch", 2, 100_000), ("lr", 0, 100), ("momentum", 0, 0.9999), ("weight_decay", 0, 1),
     ("norm_lr", 0, 1000), ("lr_start", 0, 1), ("lr_peak", 0, 1), ("lr_end", 0, 1), ("step_epochs", 1, 10_000),
     ("gamma", 0, 1), ("label_smoothing", 0, 0.9), ("decay", 0, 1), ("shift", 0, 16), ("cutout", 0, 32),
-    ("holdout", 0, 1_000_000),
+    ("holdout", 0, 1_000_000), ("frozen_after", 0, 1e9),
 )  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {

@@ -1,0 +1,100 @@
+"""RECIPES and the schedules, against values worked out by hand."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from explorer.text import Problem
+from explorer.training import RECIPES, Recipe, default_recipe, make_recipe
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_named_recipe_is_valid_and_says_what_it_is_for(name: str) -> None:
+    recipe = RECIPES[name]
+    assert recipe.summary and dataclasses.replace(recipe) == recipe
+    rates = [recipe.rate(step, 1000, 100) for step in range(1000)]
+    assert all(0 <= rate <= recipe.lr * 1.0001 for rate in rates) and max(rates) > 0.99 * recipe.lr
+
+
+def test_the_triangular_rate_by_hand() -> None:
+    recipe = Recipe(lr=2.0, lr_start=0.25, lr_peak=0.2, lr_end=0.1)
+    by_hand = {0: 0.5, 10: 1.25, 20: 2.0, 60: 1.1, 100: 0.2}  # of 100 steps; 100 is where it would end
+    for step, rate in by_hand.items():
+        assert recipe.rate(step, 100, 10) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(("peak", "first", "middle", "end"), [(0.0, 1.0, 0.5, 0.0), (1.0, 0.0, 0.5, 1.0)])
+def test_a_peak_at_either_end(peak: float, first: float, middle: float, end: float) -> None:
+    recipe = Recipe(lr=1.0, lr_start=0.0, lr_peak=peak, lr_end=0.0)
+    assert [recipe.rate(step, 10, 5) for step in (0, 5, 10)] == pytest.approx([first, middle, end])
+
+
+def test_the_step_rate_is_torchs() -> None:
+    recipe = Recipe(schedule="step", lr=0.4, step_epochs=3, gamma=0.5)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
+    theirs = torch.optim.lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.5)
+    for epoch in range(10):
+        for step in range(epoch * 7, epoch * 7 + 7):
+            assert recipe.rate(step, 70, 7) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+
+
+def test_settings_are_read_as_their_type_and_the_rest_stays() -> None:
+    changed = make_recipe("fastnet", {"batch": "256", "lr": "3e-1", "flip": "random"}, epochs=2)
+    assert (changed.batch, changed.lr, changed.flip, changed.epochs) == (256, 0.3, "random", 2)
+    same = dataclasses.replace(RECIPES["fastnet"], batch=256, lr=0.3, flip="random", epochs=2)
+    assert changed == same and make_recipe("fastnet", epochs=None) == RECIPES["fastnet"]
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(Problem, match="Unknown recipe 'long'; known: short, fastnet, digits, slides"):
+        make_recipe("long")
+    with pytest.raises(Problem, match="Unknown setting 'learning_rate'; known: epochs, batch, lr, momentum"):
+        make_recipe("short", {"learning_rate": "1"})
+    with pytest.raises(Problem, match="Unknown setting 'summary'"):
+        make_recipe("short", {"summary": "mine"})
+    for name, known in (
+        ("schedule", "triangular, step"),
+        ("average", "none, ema, lookahead"),
+        ("keep", "best, last"),
+    ):
+        with pytest.raises(Problem, match=f"Recipe: {name} is 'x'; known: {known}"):
+            make_recipe("short", {name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [
+        ("lr", "fast", "lr='fast': expected float"), ("batch", "12.5", "batch='12.5': expected int"),
+        ("lr", "nan", "expected float"), ("lr", "inf", "expected float"), ("lr", "-1", "between 0 and 100"),
+        ("batch", "1", "between 2 and"), ("label_smoothing", "1", "between 0 and 0.9"), ("momentum", "1", "between"),
+        ("epochs", "0", "between"), ("shift", "17", "between 0 and 16"), ("cutout", "33", "between 0 and 32"),
+        ("holdout", "-1", "between"), ("decay", "1.1", "between"), ("step_epochs", "0", "between 1 and"),
+        ("frozen_after", "-1", "between"),
+    ],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_one_sentence(setting: str, value: str, reason: str) -> None:
+    with pytest.raises(Problem, match=reason):
+        make_recipe("short", {setting: value})
+
+
+def test_every_number_of_a_recipe_has_a_range() -> None:
+    from explorer.training import recipes
+
+    numbers = {f.name for f in dataclasses.fields(Recipe) if f.type in (int, float)}
+    assert numbers == {name for name, _, _ in recipes._RANGES}
+
+
+def test_the_recipe_without_asking_for_one_exists() -> None:
+    chosen = {
+        (model, data): default_recipe(model, data)
+        for model in ("lenet", "fastnet")
+        for data in ("digits", "x")
+    }
+    assert chosen == {
+        ("lenet", "digits"): "digits", ("fastnet", "digits"): "digits",
+        ("lenet", "x"): "short", ("fastnet", "x"): "fastnet",
+    }  # fmt: skip
+    assert set(chosen.values()) <= set(RECIPES)
