@@ -1,20 +1,10 @@
 """A server of its own and a Chromium for the tests that look at the app as a person does."""
 
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.browser.harness import Server
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--no-first-run",
-]
+from tests.browser.harness import CHROMIUM, FLAGS, Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """A server to test and what a test does with it: shared by the files of this folder."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(file.stem for file in (ROOT / "pages").glob("*.py"))
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--no-first-run",
+]
 
 
 class Server:
