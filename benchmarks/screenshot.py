@@ -18,7 +18,7 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 from tests.browser.harness import CHROMIUM, FLAGS, Server, settled  # noqa: E402
 
 VIEW = "evaluate?checkpoint=cifar10-fastnet&true=cat&predicted=dog"
-SIZE = {"width": 1360, "height": 1000}
+SIZE = {"width": 1360, "height": 1330}
 TARGET = ROOT / "docs/evaluate.png"
 
 

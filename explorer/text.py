@@ -48,8 +48,8 @@ def t(template: str, /, **values: object) -> str:
     return sentence.format(**values) if values else sentence
 
 
-def N_(template: str) -> str:  # noqa: N802 (gettext's usual name)
-    """Mark a sentence that stands in a table, for the catalogue; it is translated where it is shown, by `t(sentence)`."""
+def N_(template: str) -> str:
+    """Mark a sentence in a table for the catalogue (gettext's name); it is translated where `t(sentence)` shows it."""
     return template
 
 

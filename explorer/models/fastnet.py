@@ -1,8 +1,8 @@
 """fastnet: a small net for short trainings, in the spirit of airbench94 (Jordan 2024, arXiv 2404.00498).
 
 A frozen 2x2 convolution whitens patches of the training pictures; three groups of two 3x3 convolutions follow,
-each with one max-pool; the convolutions start as near the identity as they can. Unlike airbench the net ends in *average* pooling
-of a 4x4 map and a Linear with bias, so that a class activation map adds up exactly to the logit.
+each with one max-pool; the convolutions start as near the identity as they can. Unlike airbench the net ends in
+*average* pooling of a 4x4 map and a Linear with bias, so that a class activation map adds up exactly to the logit.
 """
 
 from itertools import pairwise
