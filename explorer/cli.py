@@ -372,7 +372,8 @@ def predict_command(
         entry: dict = {"file": str(file)}
         value.append(entry)
         try:
-            inputs.append(to_input(open_picture(_read(file), file.name).image, squash=squash))
+            image = open_picture(_read(file), file.name).image
+            inputs.append(to_input(image, squash=squash, size=loaded.card.size))
             entry["classes"] = []
         except Problem as problem:
             entry["error"] = str(problem)
