@@ -28,9 +28,7 @@ TEXTS = [
     *(file for kind in ("md", "txt", "toml", "sh") for file in ROOT.glob(f"*.{kind}")),
 ]  # fmt: skip
 COMES_WITH = {
-    "starlette": "streamlit",
-    "uvicorn": "streamlit",
-    "packaging": "streamlit",
+    **dict.fromkeys(("altair", "jsonschema", "packaging", "starlette", "uvicorn"), "streamlit"),
     "scipy": "scikit-learn",
 }
 
