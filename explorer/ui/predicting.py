@@ -181,7 +181,8 @@ def show_answer(name: str, said: Answer, received: np.ndarray, views: int) -> No
         spent = f"{said.milliseconds:.1f} ms, {looks}"
         small = "  \n".join(f":small[:gray[{words}]]" for words in (line, spent) if words)
         st.container(width="stretch").markdown(f"**{name}**\n### {verdict}\n{small}")
-    widgets.chart(prediction.bars(said), key=f"bars {name}", alt=prediction.spoken(said, name))
+    spec = prediction.bars(said, large=widgets.large_type())
+    widgets.chart(spec, key=f"bars {name}", alt=prediction.spoken(said, name))
 
 
 def show_agreement(said: Mapping[str, Answer]) -> None:

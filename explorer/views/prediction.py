@@ -87,14 +87,14 @@ def verdict(answer: Answer) -> str:
     return f"{name} {percent(p)}" if answer.fits else t("none fits")
 
 
-def bars(answer: Answer, n: int = TOP, dark: bool = False) -> dict:
+def bars(answer: Answer, n: int = TOP, dark: bool = False, large: bool = False) -> dict:
     """The n likeliest classes as bars from 0 to 1, in their classes' colours; the threshold as a dashed line."""
     colours = dict(zip(answer.classes, style.class_colours(len(answer.classes), dark)))
     rows = [{"class": name, "p": p, "label": f"{name}\u2003{percent(p)}"} for name, p in answer.top(n)]
     # The figures stand in the axis labels: Streamlit colours these for light and dark, text marks it leaves black.
     y = {
         "field": "label", "type": "nominal", "sort": None, "title": None,
-        "axis": {"labelFontSize": 14, "labelLimit": 220, "ticks": False, "domain": False, "labelPadding": 8},
+        "axis": {"labelFontSize": 19 if large else 14, "labelLimit": 260, "ticks": False, "domain": False, "labelPadding": 8},
     }  # fmt: skip
     x = {
         "field": "p", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": None,
@@ -119,7 +119,7 @@ def bars(answer: Answer, n: int = TOP, dark: bool = False) -> dict:
         layers.append({"mark": line, "encoding": {"x": {"datum": answer.threshold}}})
     return {
         "width": "container",
-        "height": {"step": 30},
+        "height": {"step": 38 if large else 30},
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": rows},
         "layer": layers,
