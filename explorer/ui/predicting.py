@@ -181,7 +181,7 @@ def show_answer(name: str, said: Answer, received: np.ndarray, views: int) -> No
         spent = f"{said.milliseconds:.1f} ms, {looks}"
         small = "  \n".join(f":small[:gray[{words}]]" for words in (line, spent) if words)
         st.container(width="stretch").markdown(f"**{name}**\n### {verdict}\n{small}")
-    spec = prediction.bars(said, large=widgets.large_type())
+    spec = prediction.bars(said, dark=st.context.theme.type == "dark", large=widgets.large_type())
     widgets.chart(spec, key=f"bars {name}", alt=prediction.spoken(said, name))
 
 

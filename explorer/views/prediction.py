@@ -94,7 +94,10 @@ def bars(answer: Answer, n: int = TOP, dark: bool = False, large: bool = False) 
     # The figures stand in the axis labels: Streamlit colours these for light and dark, text marks it leaves black.
     y = {
         "field": "label", "type": "nominal", "sort": None, "title": None,
-        "axis": {"labelFontSize": 19 if large else 14, "labelLimit": 260, "ticks": False, "domain": False, "labelPadding": 8},
+        "axis": {
+            "labelFontSize": 19 if large else 14, "labelLimit": 260, "labelPadding": 8,
+            "ticks": False, "domain": False,
+        },
     }  # fmt: skip
     x = {
         "field": "p", "type": "quantitative", "scale": {"domain": [0, 1]}, "title": None,
