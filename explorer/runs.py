@@ -13,6 +13,7 @@ The status is derived from these, never stored: a run that was killed is "interr
 
 import contextlib
 import dataclasses
+import gc
 import io
 import json
 import os
@@ -529,19 +530,16 @@ def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
     """When memory ran out: one sentence with a batch size of which one step was just seen to work."""
     import torch
 
+    signs = ("can't allocate memory", "out of memory", "could not create a primitive")  # the last is oneDNN's
     text = str(error).lower()
-    short = (
-        isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        or "can't allocate memory" in text
-        or "out of memory" in text
-    )
-    if not short:
+    if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(s in text for s in signs):
         return None
     config = files.read_json(folder / "config.json")
     batch = config["recipe"]["batch"]
     error.__traceback__ = None  # it holds the tensors of the failed step
     fits = batch // 2
     while fits >= 2:
+        gc.collect()  # nets and optimisers refer to each other: without this the failed ones keep their memory
         config["recipe"] |= {"batch": fits}
         try:
             _task(config)[0].step(0)

@@ -78,10 +78,13 @@ def init_whitening(model: FastNet, images: torch.Tensor, eps: float = 5e-4) -> N
 
     Its filters are the eigenvectors of the covariance of all 2x2 patches, divided by the root of their eigenvalues.
     """
-    patches = F.unfold(images.float(), PATCH).transpose(1, 2).reshape(-1, 3 * PATCH * PATCH).double()
-    covariance = (patches.T @ patches / len(patches)).numpy()
-    values, vectors = np.linalg.eigh(covariance)
-    # An eigenvector's sign is arbitrary: fix it, so that every machine starts from the same weights.
+    total, count = torch.zeros(3 * PATCH * PATCH, 3 * PATCH * PATCH, dtype=torch.float64), 0
+    for part in images.split(250):  # the patches of 5,000 pictures at once would take a gigabyte
+        patches = F.unfold(part.float(), PATCH).transpose(1, 2).reshape(-1, 3 * PATCH * PATCH).double()
+        total, count = total + patches.T @ patches, count + len(patches)
+    values, vectors = np.linalg.eigh((total / count).numpy())
+    # An eigenvector's sign is arbitrary: fix it, so that every machine starts from the same weights. (Not where several
+    # eigenvalues are equal: grey pictures have eight of 0, and what filters those directions is rounding.)
     vectors *= np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(values))])
     filters = (
         torch.from_numpy(vectors.T / np.sqrt(values + eps)[:, None]).reshape(-1, 3, PATCH, PATCH).float()
