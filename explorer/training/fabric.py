@@ -1,4 +1,9 @@
-"""The seam to Lightning Fabric: one process, or several under torchrun or SLURM, with the same loop."""
+"""The seam to Lightning Fabric: one process, or several under torchrun or SLURM, with the same loop.
+
+    torchrun --standalone --nproc_per_node 2 -m -- explorer train --model fastnet --data cifar10 --run NAME
+
+The two dashes keep torchrun from taking `--run` for an abbreviation of an option of its own.
+"""
 
 import os
 import warnings
