@@ -6,7 +6,7 @@ from explorer import data
 from explorer.text import N_, Missing, t
 from explorer.ui import cache, cells, certainty, evaluation, evidence, versus, widgets
 
-# id in the address -> (what stands on the tab, what it draws)
+# id in the address -> (what stands on the switch, what it draws)
 TABS = {
     "confusion": (N_("Confusion matrix"), cells.confusion),
     "classes": (N_("Per class"), evaluation.per_class),
@@ -44,22 +44,11 @@ except Missing as missing:
     st.stop()
 evaluation.headline(found, card)
 
-labels = {tab: t(words) for tab, (words, _) in TABS.items()}
-asked = widgets.from_url("tab", TABS, "confusion")
-key = f"tabs {asked}"
-
-
-def remember() -> None:
-    """Write the open tab into the address by its id, which outlives a change of language."""
-    chosen = next((tab for tab, words in labels.items() if words == st.session_state.get(key)), "confusion")
-    widgets.to_url("tab", None if chosen == "confusion" else chosen)
-
-
-for (_, draw), place in zip(
-    TABS.values(), st.tabs(list(labels.values()), default=labels[asked], key=key, on_change=remember)
-):
-    if place.open:
-        with place, widgets.problems():
-            draw(found)
+# One control, of which one section runs: st.tabs would send a place for each to the browser, at every rerun.
+tab = widgets.select(
+    t("Section"), {tab: t(words) for tab, (words, _) in TABS.items()}, key="tab", kind="segmented", bare=True
+)
+with widgets.problems():
+    TABS[tab][1](found)
 
 evaluation.downloads(found)

@@ -4,6 +4,9 @@ The values are shared objects, not copies: read them, never change them.
 """
 
 import os
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import streamlit as st
 
@@ -15,6 +18,30 @@ from explorer.data import ImageSet
 from explorer.text import Missing, Problem
 
 COMPUTE_AT_MOST = 2_000  # pictures a page predicts while somebody waits; more belongs in `evaluate`
+
+
+class Kept:
+    """What is made once per key for all sessions, at most `most` of it, the longest unused goes first.
+
+    For what every rerun asks: Streamlit's own caches hash their arguments anew each time, which costs more than many
+    of these values. Two sessions that ask for the same at the same moment may both make it.
+    """
+
+    def __init__(self, most: int):
+        self._most, self._made, self._lock = most, {}, threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """The value of `key`, made by `make` when it is not here; what `make` raises is raised and not kept."""
+        with self._lock:
+            if key in self._made:
+                self._made[key] = self._made.pop(key)  # the youngest again
+                return self._made[key]
+        value = make()
+        with self._lock:
+            self._made[key] = value
+            while len(self._made) > self._most:
+                del self._made[next(iter(self._made))]
+        return value
 
 
 def _stamp(root: str) -> tuple[tuple[str, int], ...]:
@@ -78,9 +105,7 @@ def images(name: str, split: str = "test") -> ImageSet:
     return data.load(name, split)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
-def _stored(name: str, sha256: str, split: str, views: int) -> Predictions:
-    return predict.stored(name, split, views)
+_stored = Kept(16)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -95,7 +120,7 @@ def predictions(name: str, split: str = "test", views: int = 1) -> Predictions:
     """
     found = card(name)
     try:
-        return _stored(name, found.sha256, split, views)
+        return _stored.get((name, found.sha256, split, views), lambda: predict.stored(name, split, views))
     except Missing:
         count = len(data.load(found.data, split))
         if count > COMPUTE_AT_MOST:

@@ -13,10 +13,8 @@ from explorer.views import matrix
 def class_filter(classes: tuple[str, ...]) -> tuple[int | None, int | None]:
     """The keyboard's way to a cell: two selects, bound to the address; None stands for any class."""
     options = {"": t("any class"), **{name: name for name in classes}}
-    left, right = st.columns(2)
-    with left:
+    with st.container(horizontal=True):
         true = widgets.select(t("True class"), options, key="true", default="")
-    with right:
         said = widgets.select(t("Predicted class"), options, key="predicted", default="")
     return (classes.index(true) if true else None, classes.index(said) if said else None)
 

@@ -121,10 +121,13 @@ def report_table(rows: list, key: str, alt: str) -> None:
 
 
 def downloads(found: Scores) -> None:
-    """All of it as files."""
+    """All of it as files, offered once asked for: most reruns need no download buttons."""
     p = found.predictions
     stem = f"{found.name}-{p.split}-{p.views}"
-    with st.container(horizontal=True):
+    place = st.popover(t("Download"), icon=":material/download:", key="downloads", on_change="rerun")
+    if not place.open:
+        return
+    with place:
         widgets.download(t("Report, JSON"), lambda: as_json(found), f"{stem}.json", "application/json")
         widgets.download(t("Predictions, CSV"), lambda: as_csv(found), f"{stem}.csv", "text/csv")
 

@@ -1,5 +1,6 @@
 """A classifier's scores on a data set, ready for a page, and the pictures behind any of its numbers."""
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,12 +62,15 @@ class Scores:
 
 def scores(name: str, split: str, views: int, calibrated: bool) -> Scores:
     """A checkpoint's scores, stored or computed, shared by all sessions; Missing when neither can be had."""
-    card = cache.card(name)
-    return _scores(cache.predictions(name, split, views), name, card.temperature if calibrated else 1.0)
+    temperature = cache.card(name).temperature if calibrated else 1.0
+    found = cache.predictions(name, split, views)
+    return _scores.get((name, *_key(found), temperature), lambda: _scored(found, name, temperature))
 
 
-@st.cache_resource(max_entries=8, show_spinner=False, hash_funcs={Predictions: lambda p: _key(p)})
-def _scores(found: Predictions, name: str, temperature: float) -> Scores:
+_scores = cache.Kept(8)
+
+
+def _scored(found: Predictions, name: str, temperature: float) -> Scores:
     probabilities = softmax(found.logits, temperature).astype(np.float32)
     predicted = found.predicted
     summary = report(found.labels, predicted, found.classes)
@@ -93,22 +97,23 @@ def halves(widths: list[int]) -> list:
 
 def kept(key: tuple, make: Callable[[], Any]) -> Any:
     """What `make` computes, once per key for all sessions: a shared object, to be read and never changed."""
-    return _kept(key, make)
+    return _kept.get(key, make)
 
 
-@st.cache_resource(max_entries=256, show_spinner=False)
-def _kept(key: tuple, _make: Callable[[], Any]) -> Any:
-    return _make()
+_kept = cache.Kept(256)
 
 
 def drawn(key: tuple, draw: Callable[[], Any]) -> Any:
     """A chart (dict or figure), drawn once per key and language; the key names all that the chart depends on."""
-    return _drawn((*key, language()), draw)
+
+    def packed() -> bytes:
+        made = draw()
+        return pickle.dumps(widgets.with_table(made) if isinstance(made, dict) else made)
+
+    return pickle.loads(_drawn.get((*key, language()), packed))  # a copy of its own, which may be changed
 
 
-@st.cache_data(max_entries=128, show_spinner=False)
-def _drawn(key: tuple, _draw: Callable[[], Any]) -> Any:
-    return _draw()
+_drawn = cache.Kept(128)
 
 
 # --- the pictures behind a number ---------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from explorer.views import pictures
 __all__ = [
     "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "get_data_button", "heading",
     "large_type", "picture", "plotly", "problems", "report_error", "select", "strip", "to_url",
+    "with_table",
 ]  # fmt: skip
 
 log = logging.getLogger("explorer")
@@ -203,7 +204,7 @@ def gallery(items: Sequence[tuple[Picture, str, str]], key: str, columns: int | 
     pages = -(-len(items) // PER_PAGE)
     shown = st.session_state.get(f"{key}_page", 1) if pages > 1 else 1
     shown = min(shown, pages) if isinstance(shown, int) else 1
-    place = st.container()
+    place = st.container() if pages > 1 else nullcontext()  # the pictures stand above their page numbers
     if pages > 1:
         shown = st.pagination(pages, key=f"{key}_page", bind="query-params")
     here = items[(shown - 1) * PER_PAGE : shown * PER_PAGE]
@@ -231,7 +232,7 @@ def chart(spec: dict, key: str, alt: str, on_select: Any = None) -> Any:
     """
     return st.vega_lite_chart(
         None,
-        _with_table(_larger(spec) if large_type() else spec),
+        with_table(_larger(spec) if large_type() else spec),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
@@ -239,7 +240,7 @@ def chart(spec: dict, key: str, alt: str, on_select: Any = None) -> Any:
     )
 
 
-def _with_table(spec: dict) -> dict:
+def with_table(spec: dict) -> dict:
     """The same chart with its rows as an Arrow table: Streamlit would go through pandas, at ten times the cost."""
     rows = spec.get("data", {}).get("values") if isinstance(spec.get("data"), dict) else None
     if not isinstance(rows, list) or not rows or any(row.keys() != rows[0].keys() for row in rows):

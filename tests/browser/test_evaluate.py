@@ -63,7 +63,7 @@ def test_the_keyboard_reaches_a_cell_and_a_click_a_bin(browser_page, address: st
     browser_page.get_by_text("“7” is recognised").wait_for()
     assert "true=7" in browser_page.url and "predicted=7" in browser_page.url
 
-    browser_page.get_by_role("tab", name="Calibration").click()  # and a click on a bin opens its pictures
+    browser_page.get_by_role("radio", name="Calibration").click()  # and a click on a bin opens its pictures
     bars = browser_page.locator('[data-testid="stVegaLiteChart"] g.mark-rect.role-mark').last.locator("path")
     bars.first.wait_for()
     settled(browser_page)
@@ -80,13 +80,26 @@ def test_on_a_phone_nothing_is_too_wide_and_the_tab_outlives_a_change_of_languag
 ) -> None:
     browser_page.set_viewport_size({"width": 390, "height": 844})
     browser_page.goto(f"{address}?checkpoint=digits-a&tab=classes&lang=ko")
-    browser_page.get_by_role("tab", name="클래스별", selected=True).wait_for()
+    browser_page.get_by_role("radio", name="클래스별", checked=True).wait_for()
     browser_page.get_by_text("매크로: 모든 클래스를").wait_for()
     main = browser_page.locator('[data-testid="stMain"]')
     for tab in (None, "보정", "ROC와 PR", "확신한 실수", "두 모델", "혼동 행렬"):
         if tab:
-            browser_page.get_by_role("tab", name=tab).click()
-            browser_page.get_by_role("tab", name=tab, selected=True).wait_for()
+            browser_page.get_by_role("radio", name=tab).click()
+            browser_page.get_by_role("radio", name=tab, checked=True).wait_for()
         settled(browser_page)
         assert main.evaluate("e => e.scrollWidth - e.clientWidth") <= 0, tab
     assert "tab=" not in browser_page.url  # the first tab is the default
+
+
+def test_the_files_lie_behind_one_button_that_the_keyboard_opens(browser_page, address: str) -> None:
+    browser_page.goto(f"{address}?checkpoint=digits-a")
+    cell(browser_page, "3", "5").wait_for()
+    settled(browser_page)
+    files = browser_page.get_by_role("button", name="Predictions, CSV")
+    assert files.count() == 0  # not drawn before they are asked for
+    browser_page.get_by_test_id("stPopoverButton").press("Enter")
+    with browser_page.expect_download() as saved:
+        files.click()
+    assert saved.value.suggested_filename == "digits-a-test-1.csv"
+    assert len(Path(saved.value.path()).read_text().splitlines()) == 1 + 359

@@ -83,3 +83,18 @@ def test_too_many_pictures_to_wait_for_is_a_sentence_with_the_command(
     monkeypatch.setattr(cache, "COMPUTE_AT_MOST", 10)
     with pytest.raises(Missing, match="python -m explorer evaluate digits-lenet --split test --views 2"):
         cache.predictions("digits-lenet", views=2)
+
+
+def test_what_is_kept_is_made_once_and_is_never_more_than_allowed() -> None:
+    made: list[str] = []
+    kept = cache.Kept(2)
+    for key in ("a", "b", "a", "c", "a", "b"):  # c takes the place of b, which was longer unused than a
+        assert kept.get((key, 1), lambda key=key: made.append(key) or key.upper()) == key.upper()
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_what_could_not_be_made_is_not_kept() -> None:
+    kept = cache.Kept(2)
+    with pytest.raises(ZeroDivisionError):
+        kept.get("a", lambda: 1 / 0)
+    assert kept.get("a", lambda: 1) == 1

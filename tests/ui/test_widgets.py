@@ -115,12 +115,12 @@ def test_pictures_are_enlarged_by_whole_multiples_and_shown_at_that_size() -> No
 
 def test_a_charts_rows_travel_as_an_arrow_table_when_they_are_a_table() -> None:
     rows = [{"a": 1, "b": "x"}, {"a": 2.5, "b": None}]
-    table = widgets._with_table({"mark": "bar", "data": {"values": rows}})["data"]["values"]
+    table = widgets.with_table({"mark": "bar", "data": {"values": rows}})["data"]["values"]
     assert isinstance(table, pa.Table) and table.to_pylist() == [{"a": 1.0, "b": "x"}, {"a": 2.5, "b": None}]
     for odd in ([{"a": 1}, {"b": 2}], [{"a": 1}, {"a": "x"}], [], {"a": 1}):
         spec = {"data": {"values": odd}}
-        assert widgets._with_table(spec) == spec
-    assert widgets._with_table({"data": {"url": "x"}}) == {"data": {"url": "x"}}
+        assert widgets.with_table(spec) == spec
+    assert widgets.with_table({"data": {"url": "x"}}) == {"data": {"url": "x"}}
 
 
 def test_a_chart_has_an_alt_and_grows_with_the_type() -> None:
