@@ -2,7 +2,10 @@
 
 import os
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +59,13 @@ def cifar10() -> None:
 
     if not data.available("cifar10"):
         pytest.skip("CIFAR-10 is not here: python -m explorer data get cifar10")
+
+
+@pytest.fixture
+def apart() -> Callable[[Callable[[], Any]], Any]:
+    """Call something in a thread of its own: where Playwright's loop runs, asyncio.run() would refuse."""
+    with ThreadPoolExecutor(1) as pool:
+        yield lambda work: pool.submit(work).result()
 
 
 @pytest.fixture(scope="session")

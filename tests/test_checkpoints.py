@@ -16,7 +16,7 @@ import torch
 
 from explorer import checkpoints, data, files, models
 from explorer.analysis import predict
-from explorer.checkpoints import Card
+from explorer.checkpoints import Card, manifest, predictions, weights
 from explorer.models import MODELS
 from explorer.text import Missing, Problem
 
@@ -63,7 +63,7 @@ def rewrite(folder: Path, weights: bytes | None = None, **card: object) -> None:
         (folder / checkpoints.WEIGHTS).write_bytes(weights)
     found = json.loads((folder / checkpoints.CONFIG).read_text()) | card
     if "sha256" not in card:
-        found["sha256"] = checkpoints._sha256(folder / checkpoints.WEIGHTS)
+        found["sha256"] = manifest.sha256_of(folder / checkpoints.WEIGHTS)
     (folder / checkpoints.CONFIG).write_text(json.dumps(found))
     list_again(folder)
 
@@ -73,7 +73,7 @@ def list_again(folder: Path, **extra: dict) -> None:
     listed = {
         path.relative_to(folder).as_posix(): {
             "bytes": path.stat().st_size,
-            "sha256": checkpoints._sha256(path),
+            "sha256": manifest.sha256_of(path),
         }
         for path in folder.rglob("*")
         if path.is_file() and path.name != checkpoints.MANIFEST
@@ -457,7 +457,7 @@ def test_a_hostile_safetensors_header_is_refused(victim: Path, content: bytes) -
 
 
 def test_more_weights_than_a_machine_should_read_are_refused_unread(victim: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoints, "LARGEST", 100_000)
+    monkeypatch.setattr(weights, "LARGEST", 100_000)
     with pytest.raises(Problem, match=r"has \d+ bytes; at most 100000 are read"):
         checkpoints.load("victim", "cpu")
 
@@ -541,7 +541,7 @@ def test_predictions_that_cannot_be_are_refused(victim: Path, change: dict, reas
 
 
 def test_a_file_that_unpacks_to_gigabytes_is_refused(victim: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "LARGEST_PREDICTIONS", 1_000_000)
+    monkeypatch.setattr(predictions, "LARGEST_PREDICTIONS", 1_000_000)
     path = victim / checkpoints.EVALUATION / "test-1-views.npz"
     np.savez_compressed(path, logits=np.zeros((100_000, 10), np.float32), labels=np.zeros(100_000))
     assert path.stat().st_size < 100_000
@@ -604,7 +604,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, at: int) -> type[BaseException]
 
     for owner, name in ((os, "fsync"), (Path, "replace"), (Path, "rename"), (os, "link")):
         monkeypatch.setattr(owner, name, counted(getattr(owner, name)))
-    monkeypatch.setattr(checkpoints, "_exchange", counted(checkpoints._exchange))
+    monkeypatch.setattr(weights, "_exchange", counted(weights._exchange))
     monkeypatch.setattr(shutil, "rmtree", lambda *args, **kwargs: None)
     monkeypatch.setattr(Path, "unlink", lambda *args, **kwargs: None)
     return Killed
@@ -637,7 +637,7 @@ def test_whatever_step_of_writing_is_the_last_the_checkpoint_is_the_old_or_the_n
 
 
 def test_where_folders_cannot_be_exchanged_they_are_replaced_all_the_same(victim: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoints, "_exchange", lambda a, b: False)
+    monkeypatch.setattr(weights, "_exchange", lambda a, b: False)
     checkpoints.update("victim", replace(checkpoints.read_card("victim"), purpose="new"))
     assert checkpoints.load("victim", "cpu").card.purpose == "new"
     assert sorted(path.name for path in victim.parent.iterdir()) == ["other", "victim"]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from explorer import checkpoints, files, runs
+from explorer.runs import driving
 
 TRAIN = ["train", "--model", "lenet", "--data", "digits", "--epochs", "4", "--seed", "5", "--device", "cpu"]
 
@@ -84,7 +85,7 @@ def weights(name: str) -> dict:
     import torch
 
     folder = runs.newest(name)
-    state = torch.load(folder / runs.STATE, weights_only=True)
+    state = torch.load(folder / driving.STATE, weights_only=True)
     return {"step": state["step"], "file": (folder / checkpoints.WEIGHTS).read_bytes(), "task": state["task"]}
 
 

@@ -16,6 +16,9 @@ import torch
 from explorer import checkpoints, data, files, process, runs
 from explorer.analysis import predict
 from explorer.analysis.calibration import ece
+from explorer.checkpoints import weights
+from explorer.runs import driving, making
+from explorer.runs import folder as run_folder
 from explorer.text import Problem
 from explorer.training.supervised import Supervised
 
@@ -123,7 +126,7 @@ def test_on_another_machine_the_heartbeat_tells() -> None:
     beat = folder / "heartbeat"
     beat.touch()
     assert runs.status("mine").state == "running"
-    old = time.time() - runs.STALE - 1
+    old = time.time() - run_folder.STALE - 1
     os.utime(beat, (old, old))
     assert runs.status("mine").state == "interrupted"
 
@@ -181,7 +184,7 @@ def test_several_processes_share_the_folder_that_the_first_one_makes(monkeypatch
     folder = create()
     monkeypatch.setenv("RANK", "1")
     assert create() == folder
-    monkeypatch.setattr(runs._awaited, "__defaults__", (0.2,))
+    monkeypatch.setattr(making._awaited, "__defaults__", (0.2,))
     with pytest.raises(Problem, match="was not made by the first process"):
         create("nobody-s")
 
@@ -203,8 +206,8 @@ def test_rows_torn_at_any_byte_are_left_out_and_never_misread() -> None:
         found = runs.metrics("mine")
         complete = sum(cut >= sum(ends[: k + 1]) + k for k in range(3))
         assert found == rows[:complete], cut
-        runs._append(folder, {"attempt": 2, "step": 10 * complete, "resumed": True})
-        runs._append(folder, {"attempt": 2, "step": 10 * complete + 10, "loss": 1.0})
+        run_folder.append(folder, {"attempt": 2, "step": 10 * complete, "resumed": True})
+        run_folder.append(folder, {"attempt": 2, "step": 10 * complete + 10, "loss": 1.0})
         again = runs.metrics("mine")
         assert again[:-1] == rows[:complete] and again[-1]["attempt"] == 2, cut
 
@@ -212,9 +215,9 @@ def test_rows_torn_at_any_byte_are_left_out_and_never_misread() -> None:
 def test_a_later_attempt_replaces_what_it_goes_over_again() -> None:
     folder = create()
     for attempt, start, steps in ((1, 0, range(1, 8)), (2, 4, range(5, 7)), (3, 5, range(6, 9))):
-        runs._append(folder, {"attempt": attempt, "step": start, "resumed": True})
+        run_folder.append(folder, {"attempt": attempt, "step": start, "resumed": True})
         for step in steps:
-            runs._append(folder, {"attempt": attempt, "step": step, "loss": 0.0})
+            run_folder.append(folder, {"attempt": attempt, "step": step, "loss": 0.0})
     found = [(row["step"], row["attempt"]) for row in runs.metrics("mine")]
     assert found == [(1, 1), (2, 1), (3, 1), (4, 1), (5, 2), (6, 3), (7, 3), (8, 3)]
 
@@ -256,7 +259,7 @@ def test_the_newest_checkpoint_that_is_whole_is_the_one_to_go_on_from() -> None:
     train()
     older, newer = runs.saved("mine")[-2:]
     assert runs.newest("mine") == newer
-    state = newer / runs.STATE
+    state = newer / driving.STATE
     whole = state.read_bytes()
     for damage in (
         whole[:-1],
@@ -290,8 +293,8 @@ def test_a_state_that_is_a_pickle_runs_no_code_and_is_one_sentence(tmp_path: Pat
     create(epochs=3)
     train(until=3)
     folder = runs.newest("mine")
-    (folder / runs.STATE).write_bytes(pickle.dumps(Evil()))
-    checkpoints._write_card(folder, checkpoints.read_card(folder))  # with hashes that fit
+    (folder / driving.STATE).write_bytes(pickle.dumps(Evil()))
+    weights._write_card(folder, checkpoints.read_card(folder))  # with hashes that fit
     with pytest.raises(Problem, match=r"train_state\.pt is not the state of this training"):
         train()
     assert not canary.exists() and runs.status("mine").state == "failed"

@@ -110,7 +110,7 @@ def test_uploads_are_read_once_and_their_bytes_let_go(monkeypatch: pytest.Monkey
 real = uploads.open_picture
 
 
-def test_a_file_on_its_way_in_does_not_touch_the_disk() -> None:
+def test_a_file_on_its_way_in_does_not_touch_the_disk(apart) -> None:
     """Starlette would spool a file of more than 1 MB to disk; the page's import has lifted that."""
     body = (
         b"--x\r\nContent-Disposition: form-data; name=f; filename=a.png\r\n\r\n"
@@ -130,7 +130,7 @@ def test_a_file_on_its_way_in_does_not_touch_the_disk() -> None:
         ).parse()
         return form["f"].file
 
-    file = asyncio.run(parsed())
+    file = apart(lambda: asyncio.run(parsed()))
     assert len(file.read()) == 20_000_000
     assert not file._rolled
 

@@ -75,12 +75,12 @@ def test_a_forward_pass_that_fails_leaves_the_server_not_ready(monkeypatch: pyte
     assert ready.state()["ready"] is False and "digits was altered." in ready.state()["step"]
 
 
-def test_readyz_answers_503_then_200(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readyz_answers_503_then_200(monkeypatch: pytest.MonkeyPatch, apart) -> None:
     import app
 
     for is_ready, status in [(False, 503), (True, 200)]:
         monkeypatch.setattr(ready, "state", lambda is_ready=is_ready: {"ready": is_ready, "step": "x"})
-        answer = asyncio.run(app.readyz(None))
+        answer = apart(lambda: asyncio.run(app.readyz(None)))
         assert answer.status_code == status and json.loads(answer.body)["step"] == "x"
 
 

@@ -1,0 +1,29 @@
+"""Trained models on disk: weights, config, card and manifest in one folder, in Hugging Face's layout.
+
+    checkpoints/NAME/   model.safetensors   the weights (float16 where that is enough, statistics in float32)
+                        config.json         the card: everything that must be known to build the model and to trust it
+                        README.md           the same for people, with Hugging Face's model-index
+                        MANIFEST.json       size and sha256 of each file
+                        evaluation/         stored predictions, test-1-views.npz and so on
+
+No file names a Python class: the model is built through MODELS. Loading verifies the hashes first, because a
+safetensors file with one flipped byte loads without a word. What needs no torch here does not import it.
+"""
+
+from explorer.checkpoints.card import Card, readme
+from explorer.checkpoints.manifest import CONFIG, MANIFEST, README, WEIGHTS, verify
+from explorer.checkpoints.predictions import (
+    EVALUATION,
+    VIEWS,
+    pack_predictions,
+    prediction_file,
+    read_predictions,
+)
+from explorer.checkpoints.registry import Entry, catalogue, folder_of, read_card, root
+from explorer.checkpoints.weights import STORAGE, Loaded, fill, load, move, save, update
+
+__all__ = [
+    "CONFIG", "EVALUATION", "MANIFEST", "README", "STORAGE", "VIEWS", "WEIGHTS", "Card", "Entry", "Loaded",
+    "catalogue", "fill", "folder_of", "load", "move", "pack_predictions", "prediction_file", "read_card",
+    "read_predictions", "readme", "root", "save", "update", "verify",
+]  # fmt: skip

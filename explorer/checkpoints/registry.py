@@ -1,0 +1,82 @@
+"""Which checkpoints there are: names, folders, cards. Nothing here needs torch."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from explorer.checkpoints import card as cards
+from explorer.checkpoints.card import Card
+from explorer.checkpoints.manifest import CONFIG, WEIGHTS, check_inside, verify
+from explorer.data import valid_name
+from explorer.text import Problem
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One folder of the registry: its card, or the reason why it cannot be used."""
+
+    name: str
+    card: Card | None
+    problem: str | None = None
+
+
+def root() -> Path:
+    """The folder of checkpoints: $EXPLORER_CHECKPOINTS, else checkpoints/ of the project."""
+    return Path(os.environ.get("EXPLORER_CHECKPOINTS") or Path(__file__).resolve().parents[2] / "checkpoints")
+
+
+def folder_of(name: str | Path) -> Path:
+    """The folder of a checkpoint's name, or a Path itself (a run's ckpt/step-…); Problem lists the known ones.
+
+    Only a Path is a path: a name comes from a link or a form, and never leads out of `root()`.
+    """
+    if isinstance(name, Path):
+        if not (name / CONFIG).is_file():
+            raise Problem("{path} is not a checkpoint folder: it holds no {file}.", path=name, file=CONFIG)
+        return name
+    folder = root() / valid_name(name, "checkpoint")
+    if not (folder / CONFIG).is_file():
+        known = ", ".join(entry.name for entry in catalogue() if entry.card) or "-"
+        raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(name), known=known)
+    check_inside(folder, root())
+    return folder
+
+
+def catalogue() -> list[Entry]:
+    """Every checkpoint under `root()`, sorted by name, the unusable ones with their reason (no torch is needed).
+
+    The files are compared with their hashes when they are new or have changed since the last look of this process.
+    """
+    found = []
+    for folder in sorted(root().glob("*/")):
+        if folder.name.startswith("."):
+            continue
+        try:
+            check_inside(folder, root())
+            stamp = [(path, path.stat()) for path in sorted(folder.rglob("*")) if path.is_file()]
+            times = tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stamp)
+            found.append(Entry(folder.name, _seen(folder, times)))
+        except Problem as problem:
+            found.append(Entry(folder.name, None, str(problem)))
+        except OSError as error:  # it is being removed, or is not ours to read
+            found.append(Entry(folder.name, None, str(error.strerror or error)))
+    return found
+
+
+@lru_cache(maxsize=256)
+def _seen(folder: Path, times: tuple) -> Card:
+    return whole(folder)
+
+
+def read_card(name: str | Path) -> Card:
+    """The card of a checkpoint, without loading the weights; Problem when there is none or it is not a card."""
+    return cards.read(folder_of(name))
+
+
+def whole(folder: Path) -> Card:
+    """The card of a folder whose files are all as they were written, and whose weights are the card's."""
+    card = cards.read(folder)
+    if verify(folder)[WEIGHTS]["sha256"] != card.sha256:
+        raise Problem("{folder}: {name} is not the one its card describes.", folder=folder.name, name=WEIGHTS)
+    return card

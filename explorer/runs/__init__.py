@@ -1,0 +1,33 @@
+"""Runs: a training and its folder, which is the only truth about it.
+
+    runs/NAME/  config.json     what was asked for: model, data, recipe, seed, device
+                card.json       what is known by now, in the form of a checkpoint's card
+                metrics.jsonl   a line about every second: attempt, step, loss, accuracy, held-out accuracy, rate
+                state.json      how far it is, and how it ended
+                process.json    who works on it;  heartbeat: touched while that process lives;  lock: held by it
+                log.txt         one line for every event
+                ckpt/step-…/    a checkpoint folder (see checkpoints) with train_state.pt beside the weights
+
+The status is derived from these, never stored: a run that was killed is "interrupted", whatever its state file says.
+"""
+
+from explorer.runs.driving import drive, versions
+from explorer.runs.folder import (
+    FINISHED,
+    RunStatus,
+    folder_of,
+    metrics,
+    newest,
+    result,
+    root,
+    saved,
+    status,
+    statuses,
+)
+from explorer.runs.making import create, pictures
+from explorer.runs.publishing import publish
+
+__all__ = [
+    "FINISHED", "RunStatus", "create", "drive", "folder_of", "metrics", "newest", "pictures", "publish", "result",
+    "root", "saved", "status", "statuses", "versions",
+]  # fmt: skip

@@ -1,0 +1,245 @@
+"""Driving the loop: metrics, checkpoints and state go to the run's folder; a killed run goes on where it was saved."""
+
+import dataclasses
+import gc
+import io
+import os
+import pickle
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from explorer import checkpoints, files
+from explorer.checkpoints import Card
+from explorer.runs import folder as folders
+from explorer.runs.alive import beating, sole, stoppable
+from explorer.runs.making import pictures, rank
+from explorer.text import Problem
+from explorer.training import Recipe
+
+if TYPE_CHECKING:
+    from explorer.training.loop import Progress
+    from explorer.training.supervised import Supervised
+
+STATE = "train_state.pt"
+
+
+def drive(name: str) -> Iterator["Progress"]:
+    """Train a run from where it stands to its end, yielding the loop's Progress; a finished run yields nothing.
+
+    Ctrl-C or SIGTERM ends it after the step at hand with a checkpoint, as "stopped"; everything else that ends it is
+    written to state.json too. Only one process can drive a run: another gets a Problem.
+    """
+    folder = folders.folder_of(name)
+    with sole(folder), beating(folder), stoppable() as asked_to_stop:
+        if rank() == 0:
+            for place in (folder, folder / "ckpt"):  # of a killed attempt: nobody else holds the lock
+                files.sweep(place, older_than=0)
+        state = files.read_json(folder / "state.json")
+        if state.get("state") == "done":
+            return
+        try:
+            yield from _train(name, folder, asked_to_stop)
+        except BaseException as error:
+            if rank():  # the first process writes
+                raise
+            stopped = isinstance(error, (KeyboardInterrupt, GeneratorExit))
+            problem = _out_of_memory(error, folder) or error
+            folders.note(
+                folder,
+                state="stopped" if stopped else "failed",
+                message=str(problem) or type(problem).__name__,
+            )
+            if problem is not error:
+                raise problem from error
+            raise
+
+
+def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterator["Progress"]:
+    from explorer.training.loop import fit
+
+    config = files.read_json(folder / "config.json")
+    task, fabric = _task(config)
+    first = fabric.global_rank == 0
+    start, seconds = _restore(name, task)
+    attempt = 1 + sum(1 for line in folders.log_lines(folder) if " started" in line)
+    if first:
+        folders.log(
+            folder, f"attempt {attempt} started at step {start} of {task.total_steps}, process {os.getpid()}"
+        )
+        folders.append(folder, {"attempt": attempt, "step": start, "resumed": True})
+        folders.note(folder, state="running", step=start, total=task.total_steps, message="")
+    written = time.monotonic()
+    for progress in fit(task, config["recipe"]["batch"], start):
+        stop = _agreed(fabric, asked_to_stop(), progress.step % task.steps_per_epoch == 0)
+        last = progress.step == progress.total
+        if first:
+            folders.append(folder, _row(attempt, progress, task))
+            due = progress.held_out or stop or last or time.monotonic() - written > config["save_seconds"]
+            if due:
+                minutes = (seconds + progress.seconds) / 60
+                _save(name, folder, config, task, progress, minutes)
+                written = time.monotonic()
+            folders.note(
+                folder,
+                state="done" if last else "stopped" if stop else "running",
+                step=progress.step,
+                total=progress.total,
+                epoch=round(progress.epoch, 3),
+                **({"held_out": progress.held_out["accuracy"]} if progress.held_out else {}),
+            )
+        yield progress
+        if stop and not last:
+            folders.log(folder, f"stopped at step {progress.step}")
+            return
+    if first:  # said here too: a run killed after its last checkpoint has no step left that would say it
+        folders.note(folder, state="done", step=task.total_steps, total=task.total_steps)
+        folders.log(folder, "done")
+
+
+def _agreed(fabric: Any, asked: bool, epoch_over: bool) -> bool:
+    """Whether to stop here. Several processes stop at the end of an epoch, where all of them come by, or not at all."""
+    if fabric.world_size == 1:
+        return asked
+    import torch
+
+    return epoch_over and bool(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="sum") > 0)
+
+
+def _task(config: dict[str, Any]) -> tuple["Supervised", Any]:
+    from explorer.training.fabric import make_fabric
+    from explorer.training.supervised import Supervised
+
+    train, held = pictures(config)
+    fabric = make_fabric(config["model"], config["device"])
+    return Supervised(
+        fabric, config["model"], Recipe(**config["recipe"]), config["seed"], train, held
+    ), fabric
+
+
+def _restore(name: str, task: "Supervised") -> tuple[int, float]:
+    """Load the newest whole checkpoint into the task: (the step to go on from, seconds trained before)."""
+    import torch
+
+    found = folders.newest(name)
+    if found is None:
+        return 0, 0.0
+    try:
+        state = torch.load(found / STATE, map_location="cpu", weights_only=True)
+        task.load_state(state["task"])
+        return int(state["step"]), float(state["seconds"])
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        EOFError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise Problem(
+            "{path} is not the state of this training: {error}",
+            path=found / STATE,
+            error=str(error).strip().partition("\n")[0][:160],
+        ) from error
+
+
+def _save(
+    name: str, folder: Path, config: dict, task: "Supervised", progress: "Progress", minutes: float
+) -> None:
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save({"task": task.state(), "step": progress.step, "seconds": minutes * 60}, buffer)
+    held = task.held
+    found = (
+        {"held-out": {"accuracy": progress.held_out["accuracy"], "n": len(held)}}
+        if progress.held_out and held
+        else {}
+    )
+    card = Card(
+        name=name,
+        model=config["model"],
+        data=config["data"],
+        classes=task.train.classes,
+        mean=task.train.mean,
+        std=task.train.std,
+        data_fingerprint=task.train.fingerprint,
+        recipe={"name": config.get("recipe_name", "")}
+        | {key: value for key, value in config["recipe"].items() if key != "summary"}
+        | {"step": progress.step, "images_seen": progress.step * config["recipe"]["batch"]},
+        seed=config["seed"],
+        metrics=found,
+        created=config["created"],
+        minutes=round(minutes, 2),
+        versions=versions(),
+    )
+    saved_card = checkpoints.save(
+        folder / "ckpt" / folders.step_name(progress.step), task.average, card, {STATE: buffer.getvalue()}
+    )
+    files.write_json(folder / "card.json", dataclasses.asdict(saved_card))
+    top = folders.best(name)
+    kept = {path for path in (*folders.saved(name)[-2:], top and top[1]) if path}
+    for old in folders.saved(name):
+        if old not in kept:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def versions() -> dict[str, str]:
+    """What the numbers of a run depend on besides its recipe."""
+    import torch
+    import torchvision
+
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+    }
+
+
+def _row(attempt: int, progress: "Progress", task: "Supervised") -> dict[str, Any]:
+    row = {
+        "attempt": attempt,
+        "step": progress.step,
+        "epoch": round(progress.epoch, 4),
+        "loss": progress.logs["loss"],
+        "accuracy": progress.logs["accuracy"],
+        "lr": task.recipe.rate(progress.step - 1, task.total_steps, task.steps_per_epoch),
+        "images_per_second": round(progress.images_per_second, 1),
+        "time": round(time.time(), 3),
+    }
+    if progress.held_out:
+        row |= {f"held_out_{key}": value for key, value in progress.held_out.items()}
+    return row
+
+
+def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
+    """When memory ran out: one sentence with a batch size of which one step was just seen to work."""
+    import torch
+
+    signs = ("can't allocate memory", "out of memory", "could not create a primitive")  # the last is oneDNN's
+    text = str(error).lower()
+    if not isinstance(error, (MemoryError, torch.OutOfMemoryError)) and not any(s in text for s in signs):
+        return None
+    config = files.read_json(folder / "config.json")
+    batch = config["recipe"]["batch"]
+    error.__traceback__ = None  # it holds the tensors of the failed step
+    fits = batch // 2
+    while fits >= 2:
+        gc.collect()  # nets and optimisers refer to each other: without this the failed ones keep their memory
+        config["recipe"] |= {"batch": fits}
+        try:
+            _task(config)[0].step(0)
+            break
+        except (MemoryError, RuntimeError):
+            fits //= 2
+    else:
+        return Problem("Not enough memory for {model}, even with a batch of 2.", model=config["model"])
+    return Problem(
+        "Not enough memory for batches of {batch}; {fits} fit: start again with --set batch={fits}.",
+        batch=batch,
+        fits=fits,
+    )

@@ -1,0 +1,97 @@
+"""Making a run: everything that can be wrong about it is said before anything is trained."""
+
+import dataclasses
+import os
+import secrets
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from explorer import files
+from explorer.data import ImageSet, holdout, load, valid_name
+from explorer.runs.folder import root
+from explorer.text import Problem
+from explorer.training import default_recipe, make_recipe
+
+
+def create(
+    model: str,
+    data: str,
+    recipe: str | None = None,
+    settings: dict[str, str] | None = None,
+    epochs: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    name: str | None = None,
+    save_seconds: float = 120.0,
+) -> Path:
+    """Make a run's folder and return it; nothing is trained yet.
+
+    save_seconds: at least so often a checkpoint is written, besides the ends of epochs.
+    Under torchrun all processes call this with one name; the first makes the folder, the others wait for it.
+    Raises Problem for whatever does not fit: unknown names, settings out of range, a name that is taken, absent data.
+    """
+    from explorer import models
+
+    models.spec(model)
+    recipe = recipe or default_recipe(model, data)
+    chosen = make_recipe(recipe, settings, epochs=epochs)
+    load(data, "train")  # absent or wrong data is said now, not in the log of a run
+    if name is None and world() > 1:
+        raise Problem("Several processes train one run: give it a name with --run NAME.")
+    name = name or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{model}-{secrets.token_hex(3)}"
+    folder = root() / valid_name(name, "run")
+    if rank():
+        return _awaited(folder)
+    if folder.exists() or name == "jobs":  # jobs/ holds the folders of jobs
+        raise Problem("Run {name} is already there; choose another name or resume it.", name=repr(name))
+    config = {
+        "model": model,
+        "data": data,
+        "recipe_name": recipe,
+        "recipe": dataclasses.asdict(chosen),
+        "seed": seed,
+        "device": device,
+        "save_seconds": save_seconds,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    partial = root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"  # a run is there whole or not at all
+    try:
+        files.write_json(partial / "config.json", config)
+        partial.rename(folder)
+    except OSError as error:
+        raise Problem(
+            "Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    files.sweep(root())
+    return folder
+
+
+def rank() -> int:
+    """Which of the processes that torchrun or SLURM started this one is; 0 writes, the others only train along."""
+    return int(os.environ.get("RANK", 0))
+
+
+def world() -> int:
+    """How many processes train this run together."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _awaited(folder: Path, seconds: float = 120.0) -> Path:
+    """The run's folder, once the first process has made it."""
+    end = time.monotonic() + seconds
+    while not (folder / "config.json").exists():
+        if time.monotonic() > end:
+            raise Problem("Run {name} was not made by the first process.", name=folder.name)
+        time.sleep(0.1)
+    return folder
+
+
+def pictures(config: dict[str, Any]) -> tuple[ImageSet, ImageSet | None]:
+    """What a run trains on and what it holds out, by its config."""
+    train = load(config["data"], "train")
+    count = config["recipe"]["holdout"]
+    return holdout(train, count, seed=0) if count else (train, None)

@@ -1,0 +1,77 @@
+"""From a run to a shipped checkpoint: stored small, calibrated, tested."""
+
+import dataclasses
+import secrets
+import shutil
+from pathlib import Path
+from typing import Any
+
+from explorer import checkpoints, files
+from explorer.checkpoints import Card
+from explorer.data import load, valid_name
+from explorer.runs.folder import folder_of, result
+from explorer.runs.making import pictures
+from explorer.text import Problem
+
+
+def publish(
+    name: str, checkpoint: str, purpose: str = "", storage_dtype: str = "float16", on_step=None
+) -> Card:
+    """Turn a run's result into checkpoints/CHECKPOINT: stored small, calibrated on its held-out pictures, tested.
+
+    What is calibrated, tested and stored are the weights as they lie on disk, after rounding. The test split is read
+    once; plain, 2-view and 6-view predictions are stored beside the weights. Until all this is done, a checkpoint that
+    had the name before stays in its place.
+    """
+    source = checkpoints.load(result(name))
+    config = files.read_json(folder_of(name) / "config.json")
+    target = checkpoints.root() / valid_name(checkpoint, "checkpoint")
+    card = dataclasses.replace(source.card, metrics={}, storage_dtype=storage_dtype, purpose=purpose)
+    files.sweep(checkpoints.root())
+    stage = checkpoints.root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        checkpoints.save(stage / checkpoint, source.model, card)
+        card, evaluation = _examined(stage / checkpoint, config, on_step)
+        checkpoints.update(stage / checkpoint, card, evaluation)
+        checkpoints.move(stage / checkpoint, target)
+    except OSError as error:
+        raise Problem(
+            "Cannot write {path}: {reason}.", path=target, reason=error.strerror or error
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return card
+
+
+def _examined(folder: Path, config: dict[str, Any], on_step) -> tuple[Card, dict[str, bytes]]:
+    """The card of a checkpoint with its calibration and test results, and the files of its predictions."""
+    from explorer.analysis import predict
+    from explorer.analysis.calibration import calibrate
+
+    loaded = checkpoints.load(folder)
+    card = loaded.card
+    _, held = pictures(config)
+    if held is not None:
+        found = predict.predict_set(loaded, held, on_step=on_step)
+        fitted = calibrate(found.logits, found.labels)
+        card = dataclasses.replace(
+            card,
+            temperature=fitted.temperature,
+            threshold=fitted.threshold,
+            calibrated_on=f"{held.name}, held-out, n = {len(held)}, fingerprint {held.fingerprint[:16]}",
+            metrics={"held-out": {"accuracy": _accuracy(found), "n": len(held)}},
+        )
+    test = load(config["data"], "test")
+    evaluation, scores = {}, {"n": len(test), "data_fingerprint": test.fingerprint}
+    mirrors = (
+        config["recipe"]["flip"] != "none"
+    )  # a mirrored 3 is no digit: views only where training flipped too
+    for views in checkpoints.VIEWS if mirrors else (1,):
+        found = predict.predict_set(loaded, test, views, on_step=on_step)
+        scores["accuracy" if views == 1 else f"accuracy_{views}_views"] = _accuracy(found)
+        evaluation[checkpoints.prediction_file("test", views)] = predict.packed(found)
+    return dataclasses.replace(card, metrics=card.metrics | {"test": scores}), evaluation
+
+
+def _accuracy(found: Any) -> float:
+    return float((found.predicted == found.labels).mean())
