@@ -442,6 +442,9 @@ def train_command(
     ] = None,
     run: Annotated[str | None, typer.Option(help="What to call the run: a-z, 0-9, _ and -.")] = None,
     device: Device = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write events for TensorBoard.")
+    ] = False,
     as_json: Json = False,
     job: Reporter | None = None,
 ) -> Answer:
@@ -454,7 +457,9 @@ def train_command(
         settings[key.strip()] = value.strip()
     from explorer import runs
 
-    folder = runs.create(model, data, recipe, settings, epochs=epochs, seed=seed, device=device, name=run)
+    folder = runs.create(
+        model, data, recipe, settings, epochs, seed=seed, device=device, name=run, tensorboard=tensorboard
+    )
     print(t("Run {name} in {path}", name=folder.name, path=folder), file=sys.stderr)
     return _follow(folder.name, job)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
+from explorer.runs import events
 from explorer.runs import folder as folders
 from explorer.runs.alive import beating, sole, stoppable
 from explorer.runs.making import pictures, rank
@@ -73,28 +74,32 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
         folders.append(folder, {"attempt": attempt, "step": start, "resumed": True})
         folders.note(folder, state="running", step=start, total=task.total_steps, message="")
     written = time.monotonic()
-    for progress in fit(task, config["recipe"]["batch"], start):
-        stop = _agreed(fabric, asked_to_stop(), progress.step % task.steps_per_epoch == 0)
-        last = progress.step == progress.total
-        if first:
-            folders.append(folder, _row(attempt, progress, task))
-            due = progress.held_out or stop or last or time.monotonic() - written > config["save_seconds"]
-            if due:
-                minutes = (seconds + progress.seconds) / 60
-                _save(name, folder, config, task, progress, minutes)
-                written = time.monotonic()
-            folders.note(
-                folder,
-                state="done" if last else "stopped" if stop else "running",
-                step=progress.step,
-                total=progress.total,
-                epoch=round(progress.epoch, 3),
-                **({"held_out": progress.held_out["accuracy"]} if progress.held_out else {}),
-            )
-        yield progress
-        if stop and not last:
-            folders.log(folder, f"stopped at step {progress.step}")
-            return
+    drawn = first and config.get("tensorboard", False)
+    with events.writer(folder, drawn, start) as draw:
+        for progress in fit(task, config["recipe"]["batch"], start):
+            stop = _agreed(fabric, asked_to_stop(), progress.step % task.steps_per_epoch == 0)
+            last = progress.step == progress.total
+            if first:
+                row = _row(attempt, progress, task)
+                folders.append(folder, row)
+                draw(row)
+                due = progress.held_out or stop or last or time.monotonic() - written > config["save_seconds"]
+                if due:
+                    minutes = (seconds + progress.seconds) / 60
+                    _save(name, folder, config, task, progress, minutes)
+                    written = time.monotonic()
+                folders.note(
+                    folder,
+                    state="done" if last else "stopped" if stop else "running",
+                    step=progress.step,
+                    total=progress.total,
+                    epoch=round(progress.epoch, 3),
+                    **({"held_out": progress.held_out["accuracy"]} if progress.held_out else {}),
+                )
+            yield progress
+            if stop and not last:
+                folders.log(folder, f"stopped at step {progress.step}")
+                return
     if first:  # said here too: a run killed after its last checkpoint has no step left that would say it
         folders.note(folder, state="done", step=task.total_steps, total=task.total_steps)
         folders.log(folder, "done")

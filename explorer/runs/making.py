@@ -10,6 +10,7 @@ from typing import Any
 
 from explorer import files
 from explorer.data import ImageSet, holdout, load, valid_name
+from explorer.runs import events
 from explorer.runs.folder import root
 from explorer.text import Problem
 from explorer.training import default_recipe, make_recipe
@@ -25,16 +26,20 @@ def create(
     device: str = "auto",
     name: str | None = None,
     save_seconds: float = 120.0,
+    tensorboard: bool = False,
 ) -> Path:
     """Make a run's folder and return it; nothing is trained yet.
 
     save_seconds: at least so often a checkpoint is written, besides the ends of epochs.
+    tensorboard: also write what TensorBoard reads, into the run's folder.
     Under torchrun all processes call this with one name; the first makes the folder, the others wait for it.
     Raises Problem for whatever does not fit: unknown names, settings out of range, a name that is taken, absent data.
     """
     from explorer import models
 
     models.spec(model)
+    if tensorboard:
+        events.check()
     recipe = recipe or default_recipe(model, data)
     chosen = make_recipe(recipe, settings, epochs=epochs)
     load(data, "train")  # absent or wrong data is said now, not in the log of a run
@@ -54,6 +59,7 @@ def create(
         "seed": seed,
         "device": device,
         "save_seconds": save_seconds,
+        "tensorboard": tensorboard,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     partial = root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"  # a run is there whole or not at all
