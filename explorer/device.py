@@ -45,9 +45,19 @@ def _cpu_has_bf16() -> bool:
 
 
 def set_threads(count: int | None = None) -> int:
-    """Set the threads of one operation (None: EXPLORER_THREADS, else all cores) and return the number in use."""
-    wanted = count or int(os.environ.get("EXPLORER_THREADS", 0)) or os.cpu_count() or 1
-    torch.set_num_threads(wanted)
+    """Set the threads of one operation and return the number in use.
+
+    count None: EXPLORER_THREADS, else what torch chose (OMP_NUM_THREADS, else one for every core).
+    """
+    asked = os.environ.get("EXPLORER_THREADS", "")
+    if count is None and asked:
+        if not asked.isdecimal() or not 1 <= int(asked) <= 1024:
+            raise Problem(
+                "EXPLORER_THREADS is {value}; expected a whole number from 1 on.", value=repr(asked[:80])
+            )
+        count = int(asked)
+    if count is not None:
+        torch.set_num_threads(count)
     return torch.get_num_threads()
 
 

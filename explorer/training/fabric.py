@@ -12,7 +12,7 @@ import torch
 from lightning_fabric import Fabric
 
 from explorer import models
-from explorer.device import choose, precision
+from explorer.device import choose, precision, set_threads
 
 _PRECISION = {torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed", torch.float32: "32-true"}
 
@@ -23,6 +23,7 @@ def make_fabric(model: str, device: str = "auto") -> Fabric:
     Under torchrun it joins the other processes (DDP; gloo on CPU, NCCL on CUDA), one device each.
     """
     where = choose(device)
+    set_threads()
     world = int(os.environ.get("WORLD_SIZE", 1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # hints about more devices than are asked for
