@@ -30,6 +30,7 @@ TEXTS = [
 COMES_WITH = {
     **dict.fromkeys(("altair", "jsonschema", "packaging", "starlette", "uvicorn"), "streamlit"),
     "scipy": "scikit-learn",
+    "tensorboardx": "tensorboardX",
 }
 
 

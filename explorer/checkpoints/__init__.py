@@ -20,10 +20,10 @@ from explorer.checkpoints.predictions import (
     read_predictions,
 )
 from explorer.checkpoints.registry import Entry, catalogue, folder_of, read_card, root
-from explorer.checkpoints.weights import STORAGE, Loaded, fill, load, move, save, update
+from explorer.checkpoints.weights import LARGEST, STORAGE, Loaded, fill, load, move, save, update
 
 __all__ = [
-    "CONFIG", "EVALUATION", "MANIFEST", "README", "STORAGE", "VIEWS", "WEIGHTS", "Card", "Entry", "Loaded",
+    "CONFIG", "EVALUATION", "LARGEST", "MANIFEST", "README", "STORAGE", "VIEWS", "WEIGHTS", "Card", "Entry", "Loaded",
     "catalogue", "fill", "folder_of", "load", "move", "pack_predictions", "prediction_file", "read_card",
     "read_predictions", "readme", "root", "save", "update", "verify",
 ]  # fmt: skip

@@ -86,9 +86,8 @@ class Server:
         return self.log.read_text(errors="replace")
 
     def cpu_seconds(self) -> float:
-        """Processor time of the server process since its start."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """Processor time of the server process since its start, to the nanosecond (/proc counts in hundredths)."""
+        return time.clock_gettime(~self.process.pid << 3 | 2)  # Linux's clock of another process's time
 
     def stop(self) -> None:
         """End the whole process group."""

@@ -12,6 +12,7 @@ def visible_problems(page) -> list[str]:
     return page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').all_inner_texts()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_first_request_of_a_fresh_server_to_a_deep_link_has_frame_and_page(name, fresh_server, browser_page):
     server = fresh_server()
