@@ -8,13 +8,14 @@ The rooms, and the one law: data goes left to right, and a room imports only roo
     text         sentences in English and Korean, errors that carry their template
     device       the one place that chooses device, precision and thread counts
     reported     the figures that the course slides report, with their comparability
+    files, process, reporter   writing in one step; is that process still ours; what a job says of itself
     data         DATASETS: named sets of 32x32 pictures; decoding of any picture; augmentation
     models       MODELS: one paper, one file
-    checkpoints  weights + config + card + manifest in a folder; never a pickled class
+    checkpoints  weights + config + card + manifest in a folder; never a pickled class (foreign: a .pt from elsewhere)
     analysis     arrays in, plain dataclasses out
     training     RECIPES and the one loop, a generator that writes no file
     runs         drives the loop and owns the run folder
-    jobs         starts `python -m explorer ...` as a detached child and follows it
+    jobs         starts `python -m explorer ...` as a detached child and follows it; doctor, console stand beside it
     views        dataclass -> Vega-Lite dict, Plotly figure or PIL image; no Streamlit, no torch
     cli | ui     the commands | what the Streamlit pages share
 """
