@@ -46,8 +46,12 @@ def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")
         def run(**options: Any) -> int:
             as_json = options.get("as_json", False)
             try:
-                with attached() as job, contextlib.redirect_stdout(sys.stderr):
-                    answer = fn(**options) if "job" not in fn.__annotations__ else fn(**options, job=job)
+                with attached() as job:  # a job is done when its answer is in the log, not before
+                    with contextlib.redirect_stdout(sys.stderr):
+                        answer = fn(**options) if "job" not in fn.__annotations__ else fn(**options, job=job)
+                    print(
+                        json.dumps(answer.value, ensure_ascii=False) if as_json else answer.text, flush=True
+                    )
             except Problem as problem:
                 return fail(str(problem), as_json)
             except KeyboardInterrupt as stop:  # its text, if it has one, knows more
@@ -55,7 +59,6 @@ def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")
             except Exception as error:  # a bug: the trace is what helps
                 traceback.print_exc()
                 return fail(f"{type(error).__name__}: {error}", as_json)
-            print(json.dumps(answer.value, ensure_ascii=False) if as_json else answer.text, flush=True)
             return answer.code
 
         group.command(name)(_without(run, "job"))

@@ -23,6 +23,7 @@ from explorer.data import ImageSet
 from explorer.data.augment import Augment, augment, cutout, flip_coins, generator, normalize
 from explorer.text import Problem
 from explorer.training.recipes import Recipe
+from explorer.training.small_maps import replace_convolutions
 
 LOOKAHEAD_EVERY = 5
 
@@ -65,6 +66,8 @@ class Supervised:
         self.model = models.build(self.model_name, len(self.train.classes), seed=self.seed)
         if self.spec.init:
             self.spec.init(self.model, self._normalized(self.images[:5000].cpu()))
+        if device.type == "cpu":
+            replace_convolutions(self.model)
         self.average = copy.deepcopy(self.model).to(device).requires_grad_(False).eval()
         self.groups = _parameter_groups(self.model, recipe)
         optimizer = torch.optim.SGD(
