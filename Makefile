@@ -11,14 +11,16 @@ VENV = .venv
 PYTHON =
 TESTS = tests
 # Without a bound each of the tests' own processes would start a thread for every core, and all would wait.
-PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-2} $(VENV)/bin/python -m pytest
+PYTEST = OMP_NUM_THREADS=$${OMP_NUM_THREADS:-$(THREADS)} $(VENV)/bin/python -m pytest
 
 run: packages
 	@exec $(VENV)/bin/python serve.py --host "$(HOST)" --port "$(PORT)"
 
+test: THREADS = 1
 test: packages-dev
-	@$(PYTEST) -m "not slow" $(TESTS)
+	@$(PYTEST) -n 2 --dist loadfile -m "not slow" $(TESTS)
 
+test-slow: THREADS = 2
 test-slow: packages-dev
 	@$(PYTEST) -m slow $(TESTS)
 

@@ -540,6 +540,28 @@ def test_predictions_that_cannot_be_are_refused(victim: Path, change: dict, reas
         predict.stored("victim")
 
 
+@pytest.mark.parametrize(
+    "means",
+    [
+        np.zeros((9, 84), np.float32), np.zeros((10, 84)), np.full((10, 84), np.nan, np.float32), np.zeros(3),
+        np.array([{"a": 1}]), None,
+    ],
+)  # fmt: skip
+def test_class_means_that_cannot_be_are_refused(victim: Path, means: np.ndarray | None) -> None:
+    np.save(victim / checkpoints.CLASS_MEANS, means, allow_pickle=True)
+    if means is None:
+        (victim / checkpoints.CLASS_MEANS).write_bytes(b"\x93NUMPY")
+    list_again(victim)
+    refused("class_means.npy cannot be read", listed=False)
+
+
+def test_class_means_travel_with_the_checkpoint(victim: Path) -> None:
+    assert checkpoints.load("victim", "cpu").class_means is None
+    np.save(victim / checkpoints.CLASS_MEANS, np.ones((10, 84), np.float32))
+    list_again(victim)
+    assert (checkpoints.load("victim", "cpu").class_means == 1).all()
+
+
 def test_a_file_that_unpacks_to_gigabytes_is_refused(victim: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predictions, "LARGEST_PREDICTIONS", 1_000_000)
     path = victim / checkpoints.EVALUATION / "test-1-views.npz"
@@ -645,7 +667,9 @@ def test_where_folders_cannot_be_exchanged_they_are_replaced_all_the_same(victim
 
 def test_update_keeps_weights_and_predictions_and_leaves_nothing_behind(victim: Path) -> None:
     before = state_of(victim)
-    checkpoints.update("victim", replace(checkpoints.read_card("victim"), temperature=1.5), {"x.npz": b"1"})
+    checkpoints.update(
+        "victim", replace(checkpoints.read_card("victim"), temperature=1.5), {"evaluation/x.npz": b"1"}
+    )
     after = state_of(victim)
     same = {"model.safetensors", "evaluation/test-1-views.npz"}
     assert {key: after[key] for key in same} == {key: before[key] for key in same}

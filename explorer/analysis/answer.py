@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from explorer.analysis import predict
+from explorer.analysis.novelty import similarity
 from explorer.checkpoints import Loaded
 from explorer.data.picture import Box, Place, to_input, windows
 
@@ -21,12 +22,14 @@ class Answer:
     """What one model says to one picture.
 
     probabilities: float32 (K,), calibrated with the card's temperature
-    threshold: in [0, 1], set on held-out data
+    similarity: of its features with the nearest class mean, a cosine; None when the checkpoint has no class means
+    threshold: the similarity that 95 % of held-out pictures reach
     milliseconds: of the model's pass, the mean over the pictures that were asked together
     """
 
     classes: tuple[str, ...]
     probabilities: np.ndarray
+    similarity: float | None
     threshold: float
     milliseconds: float
 
@@ -37,13 +40,14 @@ class Answer:
 
     @property
     def fits(self) -> bool:
-        """Whether any class fits well: the highest probability reaches the threshold."""
-        return bool(self.probabilities.max() >= self.threshold)
+        """Whether any class fits well: the picture is as similar to one as held-out pictures are."""
+        return self.similarity is None or self.similarity >= self.threshold
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One model's probabilities, float32 (N, K), over N windows; `best` is the one it is surest of."""
+    """One model's probabilities, float32 (N, K), over N windows; `best` is the one it is surest of, if any class fits
+    any window well, among these."""
 
     classes: tuple[str, ...]
     boxes: tuple[Box, ...]
@@ -76,9 +80,16 @@ def classify(loaded: Loaded, inputs: np.ndarray, views: int = 1) -> list[Answer]
     Raises Problem when the pictures' type or shape does not fit.
     """
     card, started = loaded.card, time.perf_counter()
-    probabilities = predict.softmax(predict.logits(loaded, inputs, views=views), card.temperature)
+    vectors = predict.embeddings(loaded, inputs, views)
+    probabilities = predict.softmax(predict.head(loaded, vectors), card.temperature)
+    similarities: list[float | None] = [None] * len(inputs)
+    if loaded.class_means is not None:
+        similarities = similarity(vectors, loaded.class_means).tolist()
     each = (time.perf_counter() - started) * 1000 / max(1, len(inputs))
-    return [Answer(tuple(card.classes), row, card.threshold, each) for row in probabilities]
+    return [
+        Answer(tuple(card.classes), row, alike, card.threshold, each)
+        for row, alike in zip(probabilities, similarities, strict=True)
+    ]
 
 
 def scan(loaded: Loaded, image: Image.Image, views: int = 1, invert: bool = False) -> Scan:
@@ -87,7 +98,7 @@ def scan(loaded: Loaded, image: Image.Image, views: int = 1, invert: bool = Fals
     inputs = np.stack([to_input(image, box, size=loaded.card.size) for box in found])
     answers = classify(loaded, 255 - inputs if invert else inputs, views)
     probabilities = np.stack([answer.probabilities for answer in answers])
-    best = int(probabilities.max(1).argmax())
+    best = int(np.argmax(probabilities.max(1) + [answer.fits for answer in answers]))
     spent = answers[0].milliseconds * len(answers)
     return Scan(tuple(loaded.card.classes), tuple(found), tuple(found.values()), probabilities, best, spent)
 

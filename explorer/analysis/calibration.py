@@ -1,7 +1,7 @@
-"""Is the model as sure as it is right? Reliability bins, ECE (Naeini 2015, Guo 2017), temperature, threshold.
+"""Is the model as sure as it is right? Reliability bins, ECE (Naeini 2015, Guo 2017), temperature.
 
-`calibrate` is fitted on held-out logits once, after training; its temperature and threshold travel in the
-checkpoint's card. The ECE is equal to torchmetrics' MulticlassCalibrationError(n_bins=15, norm="l1").
+`calibrate` is fitted on held-out logits once, after training; its temperature travels in the checkpoint's card. The ECE
+is equal to torchmetrics' MulticlassCalibrationError(n_bins=15, norm="l1").
 """
 
 import math
@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from explorer.analysis.checks import check_labels, check_scores
-from explorer.text import Problem
 
 BINS = 15
 
@@ -118,26 +117,11 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, low: float = 0.2, hi
     return 1 / b
 
 
-def threshold_for(probabilities: np.ndarray, coverage: float = 0.95) -> float:
-    """The highest threshold on the highest probability that keeps at least this share of the pictures.
-
-    A picture is kept when its highest probability is >= the threshold; below: "none of my classes fits well".
-    probabilities: (N, K) of held-out pictures, calibrated;  coverage: in (0, 1].
-    """
-    if not 0 < coverage <= 1:
-        raise Problem("Coverage must lie in (0, 1], got {coverage}.", coverage=coverage)
-    probabilities = check_scores(probabilities, np.zeros(len(probabilities)))
-    sure = np.sort(probabilities.max(1))[::-1]
-    return float(sure[math.ceil(round(coverage * len(sure), 9)) - 1])
-
-
 @dataclass(frozen=True)
 class Calibration:
-    """What `calibrate` found on n held-out pictures: the two values for the card, and what they changed."""
+    """What `calibrate` found on n held-out pictures: the temperature for the card, and what it changed."""
 
     temperature: float
-    threshold: float
-    coverage: float
     n: int
     nll_before: float
     nll_after: float
@@ -145,17 +129,14 @@ class Calibration:
     ece_after: float
 
 
-def calibrate(logits: np.ndarray, labels: np.ndarray, coverage: float = 0.95) -> Calibration:
-    """Fit the temperature on held-out logits (N, K), then the threshold that keeps `coverage` of them."""
+def calibrate(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Fit the temperature on held-out logits (N, K)."""
     temperature = fit_temperature(logits, labels)
-    after = softmax(logits, temperature)
     return Calibration(
         temperature=temperature,
-        threshold=threshold_for(after, coverage),
-        coverage=coverage,
         n=len(labels),
         nll_before=nll(logits, labels),
         nll_after=nll(logits, labels, temperature),
         ece_before=ece(labels, softmax(logits)),
-        ece_after=ece(labels, after),
+        ece_after=ece(labels, softmax(logits, temperature)),
     )

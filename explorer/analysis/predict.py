@@ -51,7 +51,7 @@ def _shifted(x):
 
 
 def averaged(model: Callable, x, views: int):
-    """Logits (B, K) averaged over views of normalised x (B, 3, H, W).
+    """Logits, or whatever rows `model` makes, averaged over views of normalised x (B, 3, H, W).
 
     1: the picture; 2: it and its mirror image; 6: these (weight 1/2) and those of two diagonal shifts by one pixel
     (weight 1/4 each), as in airbench.
@@ -84,9 +84,27 @@ def logits(
     )
 
 
-def embeddings(loaded: Loaded, images: np.ndarray, batch: int = 250) -> np.ndarray:
-    """float32 (N, C): the pooled vectors that the linear head sees, of uint8 (N, 3, 32, 32) pictures."""
-    return _forwards(loaded, images, loaded.model.embed, 0, batch, None)
+def embeddings(
+    loaded: Loaded,
+    images: np.ndarray,
+    views: int = 1,
+    batch: int = 250,
+    on_step: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """float32 (N, C): the pooled vectors that the linear head sees, averaged over the views, of uint8 (N, 3, 32, 32)
+    pictures. `head` makes of them what `logits` gives, because the mean of linear images is the image of the mean."""
+    model = loaded.model
+    return _forwards(
+        loaded, images, lambda x: averaged(model.embed, x, views), model.head.in_features, batch, on_step
+    )
+
+
+def head(loaded: Loaded, vectors: np.ndarray) -> np.ndarray:
+    """float32 (N, K) logits of embeddings (N, C)."""
+    import torch
+
+    with loaded.lock, torch.inference_mode():
+        return loaded.model.head(torch.from_numpy(vectors).to(loaded.device)).float().cpu().numpy()
 
 
 def _forwards(

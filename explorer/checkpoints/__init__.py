@@ -4,6 +4,7 @@
                         config.json         the card: everything that must be known to build the model and to trust it
                         README.md           the same for people, with Hugging Face's model-index
                         MANIFEST.json       size and sha256 of each file
+                        class_means.npy     directions of the classes' features, for "none of my classes fits"
                         evaluation/         stored predictions, test-1-views.npz and so on
 
 No file names a Python class: the model is built through MODELS. Loading verifies the hashes first, because a
@@ -20,10 +21,10 @@ from explorer.checkpoints.predictions import (
     read_predictions,
 )
 from explorer.checkpoints.registry import Entry, catalogue, folder_of, read_card, root
-from explorer.checkpoints.weights import LARGEST, STORAGE, Loaded, fill, load, move, save, update
+from explorer.checkpoints.weights import CLASS_MEANS, LARGEST, STORAGE, Loaded, fill, load, move, save, update
 
 __all__ = [
-    "CONFIG", "EVALUATION", "LARGEST", "MANIFEST", "README", "STORAGE", "VIEWS", "WEIGHTS", "Card", "Entry", "Loaded",
-    "catalogue", "fill", "folder_of", "load", "move", "pack_predictions", "prediction_file", "read_card",
-    "read_predictions", "readme", "root", "save", "update", "verify",
+    "CLASS_MEANS", "CONFIG", "EVALUATION", "LARGEST", "MANIFEST", "README", "STORAGE", "VIEWS", "WEIGHTS", "Card",
+    "Entry", "Loaded", "catalogue", "fill", "folder_of", "load", "move", "pack_predictions", "prediction_file",
+    "read_card", "read_predictions", "readme", "root", "save", "update", "verify",
 ]  # fmt: skip

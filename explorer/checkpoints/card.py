@@ -20,8 +20,8 @@ class Card:
 
     mean, std: of the training data, in 0..1;  size: side of the input in pixels;  sha256: of model.safetensors
     recipe: every setting of the training;  metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...}
-    temperature: logits are divided by it before the softmax;  threshold: a calibrated highest probability (0..1) below
-        which none of the classes fits well; both fitted on held-out pictures (`calibrated_on`)
+    temperature: logits are divided by it before the softmax;  threshold: the similarity with the nearest class mean
+        (a cosine) below which none of the classes fits well; both fitted on held-out pictures (`calibrated_on`)
     minutes: wall time of the training;  purpose: one sentence on what the checkpoint is for
     """
 
@@ -87,7 +87,7 @@ def _out_of_range(card: Card) -> str:
         "std": len(card.std) == 3 and all(map(math.isfinite, finite)) and min(card.std) > 0,
         "size": 1 <= card.size <= 4096,
         "temperature": 0 < card.temperature < math.inf,
-        "threshold": 0 <= card.threshold <= 1,
+        "threshold": -1 <= card.threshold <= 1,
         "metrics": all(isinstance(found, dict) for found in results)
         and all(isinstance(found.get("accuracy", 0), (int, float)) for found in results)
         and all(isinstance(found.get("n", 0), int) for found in results),

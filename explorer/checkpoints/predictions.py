@@ -18,14 +18,14 @@ VIEWS = (1, 2, 6)
 
 
 def prediction_file(split: str, views: int) -> str:
-    """The name in evaluation/ under which predictions are stored."""
+    """The file of a checkpoint in which predictions are stored."""
     if views not in VIEWS:
         raise Problem(
             "{views} views are not offered; use one of {known}.",
             views=views,
             known=", ".join(map(str, VIEWS)),
         )
-    return f"{valid_name(split, 'split')}-{views}-views.npz"
+    return f"{EVALUATION}/{valid_name(split, 'split')}-{views}-views.npz"
 
 
 def pack_predictions(logits: np.ndarray, labels: np.ndarray, **about: str | int) -> bytes:
@@ -46,7 +46,7 @@ def read_predictions(name: str | Path, split: str = "test", views: int = 1) -> d
     """
     folder = folder_of(name)
     card = cards.read(folder)
-    path = folder / EVALUATION / prediction_file(split, views)
+    path = folder / prediction_file(split, views)
     if not path.is_file():
         raise Missing(
             "No predictions of {name} on {split} with {views} views are stored; make them with: "

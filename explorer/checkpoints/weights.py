@@ -17,15 +17,16 @@ from typing import TYPE_CHECKING
 from explorer import files
 from explorer.checkpoints.card import Card, readme
 from explorer.checkpoints.manifest import CONFIG, README, WEIGHTS, write_manifest
-from explorer.checkpoints.predictions import EVALUATION
 from explorer.checkpoints.registry import folder_of, whole
 from explorer.text import Problem
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 STORAGE = ("float16", "bfloat16", "float32")
 LARGEST = 2_000_000_000  # bytes of weights that are read at all
+CLASS_MEANS, LARGEST_MEANS = "class_means.npy", 100_000_000
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Loaded:
     model: "torch.nn.Module"
     device: "torch.device"
     dtype: "torch.dtype"
+    class_means: "np.ndarray | None" = None  # float32 (K, C), see analysis.novelty
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -66,7 +68,24 @@ def load(name: str | Path, device: str = "auto") -> Loaded:
         ) from error  # fmt: skip
     fill(model, _tensors(folder / WEIGHTS), folder.name)
     model.requires_grad_(False).eval()
-    return Loaded(card, model.to(where), where, torch.float32)
+    means = _class_means(folder / CLASS_MEANS, len(card.classes), model.head.in_features)
+    return Loaded(card, model.to(where), where, torch.float32, means)
+
+
+def _class_means(path: Path, classes: int, width: int) -> "np.ndarray | None":
+    import numpy as np
+
+    if not path.is_file():
+        return None
+    try:
+        if path.stat().st_size > LARGEST_MEANS:
+            raise ValueError(f"more than {LARGEST_MEANS} bytes")
+        means = np.load(path, allow_pickle=False)
+        if means.shape != (classes, width) or means.dtype != np.float32 or not np.isfinite(means).all():
+            raise ValueError(f"expected finite float32 of shape {(classes, width)}")
+    except (OSError, ValueError, EOFError, TypeError) as error:
+        raise Problem("{path} cannot be read: {error}", path=path.name, error=error) from error
+    return means
 
 
 def _tensors(path: Path) -> dict[str, "torch.Tensor"]:
@@ -155,8 +174,8 @@ def save(folder: Path, model: "torch.nn.Module", card: Card, extra: dict[str, by
     return card
 
 
-def update(name: str | Path, card: Card, evaluation: dict[str, bytes] | None = None) -> None:
-    """Replace a checkpoint's card and add files to its evaluation/, in one step; the weights stay."""
+def update(name: str | Path, card: Card, extra: dict[str, bytes] | None = None) -> None:
+    """Replace a checkpoint's card and add files by relative name, in one step; the weights stay."""
     folder = folder_of(name)
     with _replacing(folder) as partial:
         for path in sorted(folder.rglob("*")):
@@ -167,8 +186,8 @@ def update(name: str | Path, card: Card, evaluation: dict[str, bytes] | None = N
                     os.link(path, target)
                 except OSError:  # a file system without hard links
                     shutil.copy2(path, target)
-        for file, content in (evaluation or {}).items():
-            files.write_bytes(partial / EVALUATION / file, content)
+        for file, content in (extra or {}).items():
+            files.write_bytes(partial / file, content)
         _write_card(partial, card)
 
 

@@ -1,7 +1,8 @@
 """The nets: MODELS says how to build each one and what it is good for. A new one is a file and a line here.
 
-Every classifier offers `features(x)` (the last map), `embed(x)` (the pooled vector) and `forward(x)` (logits); x is
-float (B, 3, 32, 32), normalised with the mean and standard deviation of the data that the checkpoint names.
+Every classifier offers `features(x)` (the last map), `embed(x)` (the pooled vector), `head` (Linear, from that vector
+to the logits) and `forward(x)` (logits); x is float (B, 3, 32, 32), normalised with the mean and standard deviation of
+the data that the checkpoint names.
 """
 
 from collections.abc import Callable

@@ -18,6 +18,11 @@ class ResNet(published.ResNet):
         nn.init.kaiming_normal_(self.conv1.weight, mode="fan_out", nonlinearity="relu")
         self.maxpool = nn.Identity()
 
+    @property
+    def head(self) -> nn.Linear:
+        """The linear layer, under the name it has in all nets here."""
+        return self.fc
+
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """The last map, after ReLU: (B, 3, 32, 32) -> (B, C, 4, 4), C = 512 (18, 34) or 2048 (50, 101)."""
         x = self.relu(self.bn1(self.conv1(x)))
@@ -29,7 +34,7 @@ class ResNet(published.ResNet):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits: (B, 3, 32, 32) -> (B, classes)."""
-        return self.fc(self.embed(x))
+        return self.head(self.embed(x))
 
 
 def resnet18(classes: int) -> ResNet:

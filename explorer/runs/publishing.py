@@ -1,10 +1,13 @@
 """From a run to a shipped checkpoint: stored small, calibrated, tested."""
 
 import dataclasses
+import io
 import secrets
 import shutil
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
@@ -12,6 +15,8 @@ from explorer.data import load, valid_name
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
 from explorer.text import Problem
+
+LEARNED_FROM = 5000  # training pictures for the class means: more move them by less than a hundredth
 
 
 def publish(
@@ -31,8 +36,8 @@ def publish(
     stage = checkpoints.root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"
     try:
         checkpoints.save(stage / checkpoint, source.model, card)
-        card, evaluation = _examined(stage / checkpoint, config, on_step)
-        checkpoints.update(stage / checkpoint, card, evaluation)
+        card, extra = _examined(stage / checkpoint, config, on_step)
+        checkpoints.update(stage / checkpoint, card, extra)
         checkpoints.move(stage / checkpoint, target)
     except OSError as error:
         raise Problem(
@@ -44,33 +49,45 @@ def publish(
 
 
 def _examined(folder: Path, config: dict[str, Any], on_step) -> tuple[Card, dict[str, bytes]]:
-    """The card of a checkpoint with its calibration and test results, and the files of its predictions."""
-    from explorer.analysis import predict
+    """The card of a checkpoint with its calibration and test results; class means and predictions as files."""
+    from explorer.analysis import novelty, predict
     from explorer.analysis.calibration import calibrate
 
     loaded = checkpoints.load(folder)
-    card = loaded.card
-    _, held = pictures(config)
+    card, extra = loaded.card, {}
+    train, held = pictures(config)
     if held is not None:
         found = predict.predict_set(loaded, held, on_step=on_step)
         fitted = calibrate(found.logits, found.labels)
+        some = slice(LEARNED_FROM)
+        means = novelty.class_means(
+            predict.embeddings(loaded, train.images[some]), train.labels[some], len(card.classes)
+        )
+        extra[checkpoints.CLASS_MEANS] = _npy(means)
+        alike = novelty.similarity(predict.embeddings(loaded, held.images), means)
         card = dataclasses.replace(
             card,
             temperature=fitted.temperature,
-            threshold=fitted.threshold,
+            threshold=novelty.threshold_for(alike),
             calibrated_on=f"{held.name}, held-out, n = {len(held)}, fingerprint {held.fingerprint[:16]}",
             metrics={"held-out": {"accuracy": _accuracy(found), "n": len(held)}},
         )
     test = load(config["data"], "test")
-    evaluation, scores = {}, {"n": len(test), "data_fingerprint": test.fingerprint}
+    scores = {"n": len(test), "data_fingerprint": test.fingerprint}
     mirrors = (
         config["recipe"]["flip"] != "none"
     )  # a mirrored 3 is no digit: views only where training flipped too
     for views in checkpoints.VIEWS if mirrors else (1,):
         found = predict.predict_set(loaded, test, views, on_step=on_step)
         scores["accuracy" if views == 1 else f"accuracy_{views}_views"] = _accuracy(found)
-        evaluation[checkpoints.prediction_file("test", views)] = predict.packed(found)
-    return dataclasses.replace(card, metrics=card.metrics | {"test": scores}), evaluation
+        extra[checkpoints.prediction_file("test", views)] = predict.packed(found)
+    return dataclasses.replace(card, metrics=card.metrics | {"test": scores}), extra
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
 
 
 def _accuracy(found: Any) -> float:

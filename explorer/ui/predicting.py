@@ -174,11 +174,17 @@ def show_answer(name: str, said: Answer, received: np.ndarray, views: int) -> No
         else:
             verdict = t("None of my {n} classes fits well", n=len(said.classes))
             line = t(
-                "Closest: {best}, {p}; below {threshold}, the line drawn on held-out data.",
-                best=plain(best), p=prediction.percent(p), threshold=prediction.percent(said.threshold),
+                "Closest: {best}, {p}; likeness {similarity}, and 95 % of held-out pictures reach {threshold}.",
+                best=plain(best), p=prediction.percent(p),
+                similarity=f"{said.similarity:.2f}", threshold=f"{said.threshold:.2f}",
             )  # fmt: skip
         looks = t("plain and mirrored, averaged") if views == 2 else t("one look")
         spent = f"{said.milliseconds:.1f} ms, {looks}"
+        if said.fits and said.similarity is not None:
+            spent += ", " + t(
+                "likeness {similarity} (line: {threshold})",
+                similarity=f"{said.similarity:.2f}", threshold=f"{said.threshold:.2f}",
+            )  # fmt: skip
         small = "  \n".join(f":small[:gray[{words}]]" for words in (line, spent) if words)
         st.container(width="stretch").markdown(f"**{name}**\n### {verdict}\n{small}")
     spec = prediction.bars(said, dark=st.context.theme.type == "dark", large=widgets.large_type())

@@ -88,7 +88,7 @@ def verdict(answer: Answer) -> str:
 
 
 def bars(answer: Answer, n: int = TOP, dark: bool = False, large: bool = False) -> dict:
-    """The n likeliest classes as bars from 0 to 1, in their classes' colours; the threshold as a dashed line."""
+    """The n likeliest classes as bars from 0 to 1, in their classes' colours."""
     colours = dict(zip(answer.classes, style.class_colours(len(answer.classes), dark)))
     rows = [{"class": name, "p": p, "label": f"{name}\u2003{percent(p)}"} for name, p in answer.top(n)]
     # The figures stand in the axis labels: Streamlit colours these for light and dark, text marks it leaves black.
@@ -111,21 +111,13 @@ def bars(answer: Answer, n: int = TOP, dark: bool = False, large: bool = False) 
         "field": "class", "type": "nominal", "legend": None,
         "scale": {"domain": [row["class"] for row in rows], "range": [colours[row["class"]] for row in rows]},
     }  # fmt: skip
-    layers: list[dict] = [
-        {
-            "mark": {"type": "bar", "height": {"band": 0.7}, "minBandSize": 2},
-            "encoding": {"y": y, "x": x, "color": colour, "tooltip": tooltip},
-        }
-    ]
-    if answer.threshold > 0:
-        line = {"type": "rule", "strokeDash": [4, 3], "color": style.MUTED, "strokeWidth": 1.5}
-        layers.append({"mark": line, "encoding": {"x": {"datum": answer.threshold}}})
     return {
         "width": "container",
         "height": {"step": 38 if large else 30},
         "autosize": {"type": "fit-x", "contains": "padding"},
         "data": {"values": rows},
-        "layer": layers,
+        "mark": {"type": "bar", "height": {"band": 0.7}, "minBandSize": 2},
+        "encoding": {"y": y, "x": x, "color": colour, "tooltip": tooltip},
         "config": {"view": {"stroke": None}},
     }
 

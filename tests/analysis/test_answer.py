@@ -18,17 +18,19 @@ class Colour(torch.nn.Module):
 
     def __init__(self, left: float = 1.0):
         super().__init__()
-        self.left = left
+        self.head = torch.nn.Linear(6, 3, bias=False)
+        self.head.weight = torch.nn.Parameter(4 * torch.cat([left * torch.eye(3), torch.eye(3)], 1))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         half = x.shape[3] // 2
-        return 4 * (self.left * x[..., :half].mean((2, 3)) + x[..., half:].mean((2, 3)))
+        return torch.cat([x[..., :half].mean((2, 3)), x[..., half:].mean((2, 3))], 1)
 
 
 def loaded(model: torch.nn.Module | None = None, **card: object) -> Loaded:
     about = {"temperature": 1.0, "threshold": 0.5, **card}
     card = Card("toy", "toy", "toy", CLASSES, (0.5,) * 3, (0.25,) * 3, "f", **about)
-    return Loaded(card, model or Colour(), torch.device("cpu"), torch.float32)
+    means = np.tile(np.float32([[2, -1, -1], [-1, 2, -1], [-1, -1, 2]]) / np.sqrt(12), 2)  # pure colours
+    return Loaded(card, model or Colour(), torch.device("cpu"), torch.float32, means)
 
 
 def flat(*colours: tuple[int, int, int]) -> np.ndarray:
@@ -53,14 +55,37 @@ def test_probabilities_are_those_of_the_temperature():
 
 def test_grey_fits_no_class():
     (answer,) = classify(loaded(), flat((127, 127, 127)))
-    assert not answer.fits
+    assert not answer.fits and abs(answer.similarity) < 0.01
     assert answer.top(3) == [(name, pytest.approx(1 / 3, abs=1e-4)) for name in CLASSES]
 
 
+def test_white_fits_no_class_however_sure_the_model_is():
+    tinted = flat((255, 250, 250))
+    (answer,) = classify(loaded(temperature=0.01), tinted)
+    assert answer.top(1)[0] == ("red", pytest.approx(1, abs=1e-3)) and not answer.fits
+
+
 def test_the_threshold_itself_fits():
-    answer = Answer(CLASSES, np.array([0.5, 0.25, 0.25], np.float32), 0.5, 1.0)
-    assert answer.fits
-    assert not Answer(CLASSES, answer.probabilities, 0.5001, 1.0).fits
+    p = np.array([0.5, 0.25, 0.25], np.float32)
+    assert Answer(CLASSES, p, 0.5, 0.5, 1.0).fits
+    assert not Answer(CLASSES, p, 0.5, 0.5001, 1.0).fits
+
+
+def test_without_class_means_nothing_is_said_to_be_strange():
+    toy = loaded()
+    toy.class_means = None
+    (answer,) = classify(toy, flat((127, 127, 127)))
+    assert answer.similarity is None and answer.fits
+
+
+def test_the_best_window_is_among_those_that_fit():
+    """White is surest (of red), but only the red square is like a class."""
+    pixels = np.full((96, 96, 3), (255, 235, 235), np.uint8)
+    pixels[:, 64:] = (220, 120, 120)
+    toy = loaded(temperature=0.001, threshold=0.9)
+    found = scan(toy, Image.fromarray(pixels))
+    left, _, side = found.places[found.best]
+    assert left >= 64 - side // 2
 
 
 def test_two_views_average_with_the_mirror_image():
@@ -119,16 +144,16 @@ def test_a_scan_is_one_batch():
     calls = []
 
     class Counting(Colour):
-        def forward(self, x):
+        def embed(self, x):
             calls.append(len(x))
-            return super().forward(x)
+            return super().embed(x)
 
     scan(loaded(Counting()), Image.new("RGB", (90, 60)))
     assert calls == [len(windows((90, 60)))]
 
 
 def said(*p: float) -> Answer:
-    return Answer(CLASSES, np.array(p, np.float32), 0.5, 1.0)
+    return Answer(CLASSES, np.array(p, np.float32), 0.9, 0.5, 1.0)
 
 
 def test_agreement():

@@ -56,9 +56,10 @@ class Server:
 
     @classmethod
     def empty(cls, own: Path) -> "Server":
-        """A server with our settings whose one page is empty, torch loaded: the measure of what our pages cost."""
+        """A server whose one page is empty, torch loaded: the measure of what our pages cost. It collects garbage
+        after each run, as Streamlit does of itself."""
         script = "tests/browser/empty/app.py"
-        command = ["-m", "streamlit", "run", script, "--server.port={port}", "--server.headless=true"]
+        command = ["-m", "streamlit", "run", script, "--server.port={port}", "--runner.postScriptGC=true"]
         return cls(own, command).wait_until_ready("/_stcore/health")
 
     def answers(self, path: str) -> int:

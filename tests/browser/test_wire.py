@@ -75,13 +75,33 @@ def test_each_parameter_alone_may_be_hostile(name, server):
     assert "Traceback" not in server.words()
 
 
+@pytest.fixture(scope="module")
+def unvisited(fresh_server) -> Server:
+    """A server that only the three tests below visit: Streamlit keeps every session for two minutes."""
+    return fresh_server()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
-def test_a_cached_page_costs_at_most_four_empty_pages(name, server, empty_server):
-    assert visit(server, name).errors() == []
-    page, nothing = rerun_cpu.compare(name, server, empty_server, rounds=12)
+def test_a_cached_page_costs_at_most_four_empty_pages(name, unvisited, empty_server):
+    assert visit(unvisited, name).errors() == []
+    page, nothing = rerun_cpu.compare(name, unvisited, empty_server, rounds=12)
     print(f"{name}: {page:.1f} ms a run, an empty page {nothing:.1f} ms")
     assert page <= 4 * nothing
+
+
+@pytest.mark.slow
+def test_visitors_who_left_cost_the_others_little(unvisited):
+    """With a full collection after each run, a hundred of them would cost Evaluate 13 ms a run."""
+    with Session(unvisited.port, path_of("evaluate")) as session:
+        for _ in range(10):
+            session.run()
+        before = min(rerun_cpu.cost(unvisited, session) for _ in range(5))
+        for _ in range(100):
+            visit(unvisited, "evaluate")
+        after = min(rerun_cpu.cost(unvisited, session) for _ in range(5))
+    print(f"{1e3 * before:.1f} ms a run, {1e3 * after:.1f} ms after a hundred visits")
+    assert after < 1.4 * before
 
 
 def test_the_measure_would_notice_the_garbage_collector(empty_server):

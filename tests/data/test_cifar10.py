@@ -245,7 +245,7 @@ def test_the_sheet_is_part_of_the_test_split(cifar10: None) -> None:
 def test_reading_parquet_takes_seconds_and_mapping_hardly_any(
     cifar10: None, tmp_path_factory, monkeypatch
 ) -> None:
-    """At most ten seconds on an idle machine; a busy one takes twice the processor's time for the same work."""
+    """The first is to take at most ten seconds on two idle cores; what is held is that the second maps, not reads."""
     found = [path for split in ("train", "test") for path in source._parquet(split)]
     if not found:
         pytest.skip("CIFAR-10 did not come as parquet")
@@ -264,4 +264,4 @@ def test_reading_parquet_takes_seconds_and_mapping_hardly_any(
             source.load(split)
         spent.append((time.process_time() - began, time.perf_counter() - wall))
     print("CIFAR-10 from parquet, then mapped: (processor s, wall s)", spent)
-    assert spent[0][0] < 25 and spent[1][0] < 3
+    assert spent[1][0] < spent[0][0] / 5
