@@ -18,6 +18,15 @@ TEMPORARY = ".tmp-"  # the beginning of every temporary name, for `sweep`
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """An error of the disk inside the block as a Problem in one sentence that names `path`."""
+    try:
+        yield
+    except OSError as error:
+        raise Problem("Cannot write {path}: {reason}.", path=path, reason=error.strerror or error) from error
+
+
+@contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give the path of a temporary file to fill; at the end of the block it becomes `path`.
 
@@ -27,16 +36,15 @@ def replacing(path: Path) -> Iterator[Path]:
     path = Path(path)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}{path.suffix}"
-        temporary.touch(exist_ok=False)
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise Problem("Cannot write {path}: {reason}.", path=path, reason=error.strerror or error) from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.parent / f"{TEMPORARY}{uuid.uuid4().hex}{path.suffix}"
+            temporary.touch(exist_ok=False)
+            yield temporary
+            with temporary.open("r+b") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):  # after a failure of the folder itself

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from explorer import process
 from explorer.data import valid_name
-from explorer.files import read_json, write_json
+from explorer.files import read_json, write_json, writing
 from explorer.text import N_, Problem
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -267,15 +267,13 @@ def _lock() -> Iterator[None]:
     """One submit at a time, over all processes; the system frees the lock of a killed one."""
     from filelock import FileLock, Timeout
 
-    try:
+    with writing(root()):
         root().mkdir(parents=True, exist_ok=True)
         lock = FileLock(root() / ".lock", timeout=20)
-        lock.acquire()
-    except Timeout as error:
-        raise Problem("Another job is just being started; try again.") from error
-    except OSError as error:
-        reason = error.strerror or error
-        raise Problem("Cannot write {path}: {reason}.", path=root(), reason=reason) from error
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise Problem("Another job is just being started; try again.") from error
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
 """Run a classifier over pictures: the one function through which every forward goes, and its stored results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,13 +56,18 @@ def averaged(model: Callable, x, views: int):
     1: the picture; 2: it and its mirror image; 6: these (weight 1/2) and those of two diagonal shifts by one pixel
     (weight 1/4 each), as in airbench.
     """
-    if views == 1:
-        return model(x)
-    both = (model(x) + model(x.flip(3))) / 2
-    if views == 2:
-        return both
-    moved = [(model(shifted) + model(shifted.flip(3))) / 2 for shifted in _shifted(x)]
-    return both / 2 + sum(moved) / 4
+    return _each(model, x, views)[views]
+
+
+def _each(model: Callable, x, most: int) -> dict:
+    """`averaged` over 1, 2 and 6 views, as far as `most`, in as many forwards as the last one needs."""
+    found = {1: model(x)}
+    if most >= 2:
+        found[2] = (found[1] + model(x.flip(3))) / 2
+    if most >= 6:
+        moved = [(model(shifted) + model(shifted.flip(3))) / 2 for shifted in _shifted(x)]
+        found[6] = found[2] / 2 + sum(moved) / 4
+    return found
 
 
 def logits(
@@ -77,11 +82,29 @@ def logits(
     Takes the model's lock batch by batch, so that many sessions share one model and a long pass lets short ones in.
     on_step(done, total) is called after every batch.
     """
-    if views not in checkpoints.VIEWS:
-        raise Problem("{views} views are not offered; use one of {known}.", views=views, known="1, 2, 6")
-    return _forwards(
-        loaded, images, lambda x: averaged(loaded.model, x, views), len(loaded.card.classes), batch, on_step
-    )
+    return logits_by_views(loaded, images, (views,), batch, on_step)[views]
+
+
+def logits_by_views(
+    loaded: Loaded,
+    images: np.ndarray,
+    views: Sequence[int] = checkpoints.VIEWS,
+    batch: int = 250,
+    on_step: Callable[[int, int], None] | None = None,
+) -> dict[int, np.ndarray]:
+    """`logits` for several numbers of views at once, which costs no more than the largest alone."""
+    import torch
+
+    for each in views:
+        if each not in checkpoints.VIEWS:
+            raise Problem("{views} views are not offered; use one of {known}.", views=each, known="1, 2, 6")
+
+    def run(x):
+        found = _each(loaded.model, x, max(views))
+        return torch.cat([found[each] for each in views], 1)
+
+    together = _forwards(loaded, images, run, len(views) * len(loaded.card.classes), batch, on_step)
+    return dict(zip(views, np.split(together, len(views), axis=1), strict=True))
 
 
 def embeddings(
@@ -139,6 +162,16 @@ def predict_set(
     loaded: Loaded, image_set: ImageSet, views: int = 1, on_step: Callable[[int, int], None] | None = None
 ) -> Predictions:
     """Predictions of a checkpoint on a whole split; Problem when its classes are not the checkpoint's."""
+    return predict_set_by_views(loaded, image_set, (views,), on_step)[0]
+
+
+def predict_set_by_views(
+    loaded: Loaded,
+    image_set: ImageSet,
+    views: Sequence[int] = checkpoints.VIEWS,
+    on_step: Callable[[int, int], None] | None = None,
+) -> list[Predictions]:
+    """`predict_set` for several numbers of views at once, which costs no more than the largest alone."""
     if image_set.classes != loaded.card.classes:
         raise Problem(
             "{name} was trained for the classes {own}; {data} has {other}.",
@@ -147,16 +180,20 @@ def predict_set(
             data=image_set.name,
             other=", ".join(image_set.classes[:12]),
         )
-    return Predictions(
-        logits=logits(loaded, image_set.images, views, on_step=on_step),
-        labels=image_set.labels,
-        classes=image_set.classes,
-        data=image_set.name,
-        split=image_set.split,
-        views=views,
-        fingerprint=image_set.fingerprint,
-        checkpoint_sha256=loaded.card.sha256,
-    )
+    found = logits_by_views(loaded, image_set.images, views, on_step=on_step)
+    return [
+        Predictions(
+            logits=found[each],
+            labels=image_set.labels,
+            classes=image_set.classes,
+            data=image_set.name,
+            split=image_set.split,
+            views=each,
+            fingerprint=image_set.fingerprint,
+            checkpoint_sha256=loaded.card.sha256,
+        )
+        for each in views
+    ]
 
 
 def stored(name: str, split: str = "test", views: int = 1) -> Predictions:

@@ -196,14 +196,11 @@ def _replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder to fill beside `folder`; at the end of the block it takes that name, whole."""
     partial = folder.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     try:
-        partial.mkdir(parents=True)
-        yield partial
-        files.sync_folder(partial)
-        move(partial, folder)
-    except OSError as error:
-        raise Problem(
-            "Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error
-        ) from error
+        with files.writing(folder):
+            partial.mkdir(parents=True)
+            yield partial
+            files.sync_folder(partial)
+            move(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

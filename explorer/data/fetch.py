@@ -15,14 +15,14 @@ import subprocess
 import tarfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from explorer.data import cifar10
 from explorer.data.imageset import pixel_hash
-from explorer.files import replacing, sweep
+from explorer.files import replacing, sweep, writing
 from explorer.text import N_, Problem
 
 Step = Callable[
@@ -51,7 +51,7 @@ def fetch(on_step: Step = lambda done, total, what: None) -> Path:
     from filelock import FileLock
 
     folder = cifar10.folder()
-    with _sentence(folder):
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder / ".lock")
         lock.acquire()
@@ -64,7 +64,7 @@ def fetch(on_step: Step = lambda done, total, what: None) -> Path:
         _check_space(folder)
         work = folder / f".fetch-{time.time_ns():x}"
         try:
-            with _sentence(work):
+            with writing(work):
                 work.mkdir()
                 splits = _first_answer(work, on_step)
                 _write(folder, splits, on_step)
@@ -99,16 +99,6 @@ def _check_space(folder: Path) -> None:
             path=folder,
             free=free // 10**6,
         )
-
-
-@contextlib.contextmanager
-def _sentence(path: Path) -> Iterator[None]:
-    """An error of the disk as a Problem."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise Problem("Cannot write {path}: {reason}.", path=path, reason=reason) from error
 
 
 def _first_answer(work: Path, on_step: Step) -> dict[str, Split]:

@@ -103,15 +103,12 @@ def metrics(name: str) -> list[dict[str, Any]]:
 def append(folder: Path, row: dict[str, Any]) -> None:
     """Add a line to metrics.jsonl in one write; a torn last line of a killed attempt is closed first."""
     path = folder / "metrics.jsonl"
-    try:
-        with path.open("a+b") as file:
-            if row.get("resumed") and file.tell():
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    file.write(b"\n")
-            file.write(json.dumps(row).encode() + b"\n")
-    except OSError as error:
-        raise Problem("Cannot write {path}: {reason}.", path=path, reason=error.strerror or error) from error
+    with files.writing(path), path.open("a+b") as file:
+        if row.get("resumed") and file.tell():
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(json.dumps(row).encode() + b"\n")
 
 
 def saved(name: str) -> list[Path]:

@@ -65,11 +65,8 @@ def create(
     partial = root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"  # a run is there whole or not at all
     try:
         files.write_json(partial / "config.json", config)
-        partial.rename(folder)
-    except OSError as error:
-        raise Problem(
-            "Cannot write {path}: {reason}.", path=folder, reason=error.strerror or error
-        ) from error
+        with files.writing(folder):
+            partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     files.sweep(root())

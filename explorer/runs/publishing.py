@@ -14,7 +14,6 @@ from explorer.checkpoints import Card
 from explorer.data import load, valid_name
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
-from explorer.text import Problem
 
 LEARNED_FROM = 5000  # training pictures for the class means: more move them by less than a hundredth
 
@@ -38,11 +37,8 @@ def publish(
         checkpoints.save(stage / checkpoint, source.model, card)
         card, extra = _examined(stage / checkpoint, config, on_step)
         checkpoints.update(stage / checkpoint, card, extra)
-        checkpoints.move(stage / checkpoint, target)
-    except OSError as error:
-        raise Problem(
-            "Cannot write {path}: {reason}.", path=target, reason=error.strerror or error
-        ) from error
+        with files.writing(target):
+            checkpoints.move(stage / checkpoint, target)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return card
@@ -77,10 +73,10 @@ def _examined(folder: Path, config: dict[str, Any], on_step) -> tuple[Card, dict
     mirrors = (
         config["recipe"]["flip"] != "none"
     )  # a mirrored 3 is no digit: views only where training flipped too
-    for views in checkpoints.VIEWS if mirrors else (1,):
-        found = predict.predict_set(loaded, test, views, on_step=on_step)
-        scores["accuracy" if views == 1 else f"accuracy_{views}_views"] = _accuracy(found)
-        extra[checkpoints.prediction_file("test", views)] = predict.packed(found)
+    views = checkpoints.VIEWS if mirrors else (1,)
+    for found in predict.predict_set_by_views(loaded, test, views, on_step):
+        scores["accuracy" if found.views == 1 else f"accuracy_{found.views}_views"] = _accuracy(found)
+        extra[checkpoints.prediction_file("test", found.views)] = predict.packed(found)
     return dataclasses.replace(card, metrics=card.metrics | {"test": scores}), extra
 
 

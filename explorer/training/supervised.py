@@ -1,6 +1,6 @@
 """Train a classifier on labelled pictures: SGD with Nesterov momentum, label smoothing, an average of the weights.
 
-    python -m explorer train --model fastnet --data cifar10 --epochs 9.5 --seed 0
+    python -m explorer train --model fastnet --data cifar10 --epochs 12 --seed 0
 
 What is random is a function of the seed and of where the run stands, never of what ran before: the order of the
 pictures of (seed, epoch), the augmentation and any dropout of (seed, step). That is what makes a
