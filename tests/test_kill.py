@@ -7,7 +7,9 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
+import types
 import uuid
 from pathlib import Path
 
@@ -57,8 +59,10 @@ def command(root: str, arguments: list[str], die_at: int, linger: float, limit: 
 
 
 @pytest.fixture
-def start(tmp_path: Path):
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Start a command in a child: a function that returns the Process; its `err()` is what it said on stderr."""
+    # A child runs what its parent's __main__ was; a page's test in this process may have left its script there.
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
     server = multiprocessing.get_context("forkserver")
     preload = ["explorer.cli", "explorer.runs", "explorer.training.supervised", "explorer.training.fabric"]
     server.set_forkserver_preload([*preload, "sklearn.datasets"])
@@ -181,7 +185,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(start):
     """No file may grow beyond 100 kB: weights and state do not fit, the small files around them do."""
     assert finished(start(*TRAIN, "--run", "whole")) == 0
     child = start(*TRAIN, "--run", "full", linger=0.05)
-    while not ((runs.root() / "full/config.json").exists() and runs.newest("full")):
+    while child.is_alive() and not ((runs.root() / "full/config.json").exists() and runs.newest("full")):
         time.sleep(0.02)
     child.kill()
     finished(child)
@@ -215,7 +219,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(start, place: str):
 def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(start):
     assert finished(start(*TRAIN, "--run", "whole")) == 0
     child = start(*TRAIN, "--run", "polite", linger=0.05)
-    while not (runs.root() / "polite/metrics.jsonl").exists():
+    while child.is_alive() and not (runs.root() / "polite/metrics.jsonl").exists():
         time.sleep(0.02)
     os.kill(child.pid, signal.SIGINT)
     assert finished(child) == 130
@@ -230,7 +234,7 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(start):
 
 def test_two_processes_never_train_one_run(start):
     child = start(*TRAIN, "--run", "sole", linger=0.3)
-    while not (runs.root() / "sole/process.json").exists():
+    while child.is_alive() and not (runs.root() / "sole/process.json").exists():
         time.sleep(0.02)
     assert runs.status("sole").state == "running"
     second = start("runs", "resume", "sole")

@@ -474,7 +474,7 @@ def test_where_training_mirrored_the_views_are_stored_too() -> None:
 
 
 def test_until_all_is_done_the_old_checkpoint_stays(published: checkpoints.Card, monkeypatch) -> None:
-    real = predict.predict_set
+    real = predict.predict_set_by_views
 
     def broken(loaded, image_set, *args, **kwargs):
         assert checkpoints.load("digits-mine", "cpu").card == published
@@ -482,7 +482,7 @@ def test_until_all_is_done_the_old_checkpoint_stays(published: checkpoints.Card,
             raise Problem("The power went.")
         return real(loaded, image_set, *args, **kwargs)
 
-    monkeypatch.setattr(predict, "predict_set", broken)
+    monkeypatch.setattr(predict, "predict_set_by_views", broken)
     with pytest.raises(Problem, match="The power went"):
         runs.publish("mine", "digits-mine", "Another.")
     assert checkpoints.load("digits-mine", "cpu").card == published

@@ -75,7 +75,7 @@ def test_packages_are_exactly_those_imported():
     assert app - used == set(), "in requirements.txt and imported nowhere"
     used_by_tests = {COMES_WITH.get(name, name) for name in imported(TESTS)}
     assert used_by_tests - app - tests == set(), "imported by tests and listed nowhere"
-    assert tests - used_by_tests == {"ruff"}, "in requirements-dev.txt and imported nowhere"
+    assert tests - used_by_tests == {"ruff", "pytest-xdist"}, "in requirements-dev.txt and imported nowhere"
 
 
 def test_no_file_knows_a_machine():
