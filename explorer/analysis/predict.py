@@ -112,13 +112,12 @@ def embeddings(
     images: np.ndarray,
     views: int = 1,
     batch: int = 250,
-    on_step: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """float32 (N, C): the pooled vectors that the linear head sees, averaged over the views, of uint8 (N, 3, 32, 32)
     pictures. `head` makes of them what `logits` gives, because the mean of linear images is the image of the mean."""
     model = loaded.model
     return _forwards(
-        loaded, images, lambda x: averaged(model.embed, x, views), model.head.in_features, batch, on_step
+        loaded, images, lambda x: averaged(model.embed, x, views), model.head.in_features, batch, None
     )
 
 

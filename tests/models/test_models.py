@@ -77,10 +77,10 @@ def faults_of_gradient(model: nn.Module, spec: ModelSpec) -> list[str]:
 
 
 def faults_of_pooling(model: nn.Module, declared: bool) -> list[str]:
-    """logits = Linear(mean of the last map), with the model's last Linear, exactly when that is declared."""
+    """logits = head(embed) always, and = head(mean of the last map) exactly when that is declared."""
     model.eval()
     x = pictures()
-    head = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    head = model.head
     with torch.no_grad():
         pooled, logits, vectors = model.features(x).mean((2, 3)), model(x), model.embed(x)
         fits = pooled.shape[1] == head.in_features
