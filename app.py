@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from explorer.ui import ready, widgets
+from explorer import jobs
+from explorer.ui import ready, uploads, widgets
 
 log = logging.getLogger("explorer")
 
@@ -32,6 +33,10 @@ if _others_can_reach(st.config.get_option("server.address")):
         os.environ["EXPLORER_ASK_TOKEN"] = "1"
     else:
         os.environ["EXPLORER_PUBLIC"] = "1"
+if jobs.public_mode():
+    st.config.set_option(
+        "server.maxUploadSize", uploads.PUBLIC_MB
+    )  # more is refused before all of it has come
 
 
 @asynccontextmanager

@@ -228,7 +228,7 @@ def checkpoints_command(as_json: Json = False) -> Answer:
     found = []
     for entry in checkpoints.catalogue():
         if entry.card is None:
-            found.append({"name": entry.name, "problem": entry.problem})
+            found.append({"name": entry.name, "problem": str(entry.problem)})
         else:
             found.append(asdict(entry.card) | {"name": entry.name})
     rows = []
@@ -328,7 +328,7 @@ def _predictions(checkpoint: str, card, name: str, split: str, views: int, devic
         )
     finally:
         bar.close()
-    if name == card.data and not _is_stored(checkpoint, split, views):
+    if name == card.data and not _is_stored(checkpoint, split, views, pictures.fingerprint):
         try:
             file = checkpoints.prediction_file(split, views)
             checkpoints.update(checkpoint, card, {file: predict.packed(found)})
@@ -337,14 +337,14 @@ def _predictions(checkpoint: str, card, name: str, split: str, views: int, devic
     return found, "computed"
 
 
-def _is_stored(checkpoint: str, split: str, views: int) -> bool:
+def _is_stored(checkpoint: str, split: str, views: int, fingerprint: str) -> bool:
+    """Whether the predictions on these very pictures are stored."""
     from explorer import checkpoints
 
     try:
-        checkpoints.read_predictions(checkpoint, split, views)
+        return checkpoints.read_predictions(checkpoint, split, views)["fingerprint"] == fingerprint
     except Problem:
         return False
-    return True
 
 
 @command(app, "predict")

@@ -4,7 +4,6 @@ python -m explorer import resnet18.pt --model resnet18 --data cifar10 --name my-
 """
 
 import hashlib
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,7 @@ def _read(path: Path) -> tuple[Any, str]:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return torch.load(path, map_location="cpu", weights_only=True), digest
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError, EOFError, OSError) as error:
+    except Exception as error:  # whatever a file that is no pickle makes the unpickler stumble over
         raise Problem(
             "{name} is not read: it holds more than weights, or it is damaged ({error}).",
             name=path.name,

@@ -197,6 +197,31 @@ def test_data_add_show_remove(run, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert run("data", "remove", "mine")[0] == 0 and run("data", "show", "mine")[0] == 1
 
 
+def test_a_person_s_own_pictures_from_folder_to_answer(run, registry: Path, tmp_path: Path, monkeypatch):
+    """Forty pictures, none of the defaults changed: what is held out and a batch fit them; all classes have a mean."""
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    for name, colour in (("blue", (0, 0, 255)), ("green", (0, 255, 0)), ("red", (255, 0, 0))):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for k in range(20):
+            image = Image.new("RGB", (40, 40), tuple(max(0, value - 4 * k) for value in colour))
+            image.save(tmp_path / "mine" / name / f"{k}.png")
+    assert run("data", "add", tmp_path / "mine", "--name", "mine")[0] == 0
+    assert run("train", "--model", "lenet", "--data", "mine", "--seed", "0", "--run", "own")[0] == 0
+    assert run("runs", "publish", "own", "own")[0] == 0
+    assert np.linalg.norm(checkpoints.load("own").class_means, axis=1) == pytest.approx(1, abs=1e-4)
+    code, out, _ = run("evaluate", "own", "--json")
+    first = json.loads(out)
+    assert code == 0 and first["n"] == 12 and first["classes"] == ["blue", "green", "red"]
+    # Another picture: the stored predictions are no longer those of the data, and evaluating mends that.
+    Image.new("RGB", (40, 40), (0, 0, 99)).save(tmp_path / "mine/blue/more.png")
+    for k in range(4):
+        Image.new("RGB", (40, 40), (0, 0, 90 + k)).save(tmp_path / f"mine/blue/more{k}.png")
+    code, out, _ = run("evaluate", "own", "--json")
+    assert code == 0 and json.loads(out)["data_fingerprint"] != first["data_fingerprint"]
+    stored = checkpoints.read_predictions("own")
+    assert stored["fingerprint"] == json.loads(out)["data_fingerprint"]
+
+
 def test_import_needs_trust_and_only_ever_reads_weights(run, registry: Path, tmp_path: Path):
     import torch
 
@@ -230,6 +255,7 @@ HOSTILE_PT = {
     "torch file with such a pickle": lambda path, mark: __import__("torch").save({"x": Bomb(mark)}, path),
     "empty": lambda path, mark: path.write_bytes(b""),
     "text": lambda path, mark: path.write_text("weights"),
+    "text that begins as a pickle's instruction": lambda path, mark: path.write_text("append"),
     "not a dictionary": lambda path, mark: __import__("torch").save([1, 2], path),
     "numbers, not tensors": lambda path, mark: __import__("torch").save({"a": 1}, path),
 }
@@ -282,6 +308,8 @@ TRAIN_FAILURES = {
     "odd run name": (["--run", "../x"], "is not a name"),
     "the jobs' folder": (["--run", "jobs"], "already there"),
     "batch too large": (["--set", "batch=5000"], "does not fit"),
+    "too much held out": (["--set", "holdout=5000"], "Cannot hold out 5000"),
+    "no such device": (["--device", "tpu"], "tpu"),
     "loss explodes": (["--set", "lr=100", "--set", "weight_decay=1"], "not finite"),
 }
 

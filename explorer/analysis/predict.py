@@ -95,9 +95,7 @@ def logits_by_views(
     """`logits` for several numbers of views at once, which costs no more than the largest alone."""
     import torch
 
-    for each in views:
-        if each not in checkpoints.VIEWS:
-            raise Problem("{views} views are not offered; use one of {known}.", views=each, known="1, 2, 6")
+    _check(*views)
 
     def run(x):
         found = _each(loaded.model, x, max(views))
@@ -105,6 +103,12 @@ def logits_by_views(
 
     together = _forwards(loaded, images, run, len(views) * len(loaded.card.classes), batch, on_step)
     return dict(zip(views, np.split(together, len(views), axis=1), strict=True))
+
+
+def _check(*views: int) -> None:
+    for each in views:
+        if each not in checkpoints.VIEWS:
+            raise Problem("{views} views are not offered; use one of {known}.", views=each, known="1, 2, 6")
 
 
 def embeddings(
@@ -115,6 +119,7 @@ def embeddings(
 ) -> np.ndarray:
     """float32 (N, C): the pooled vectors that the linear head sees, averaged over the views, of uint8 (N, 3, 32, 32)
     pictures. `head` makes of them what `logits` gives, because the mean of linear images is the image of the mean."""
+    _check(views)
     model = loaded.model
     return _forwards(
         loaded, images, lambda x: averaged(model.embed, x, views), model.head.in_features, batch, None

@@ -18,7 +18,7 @@ class Entry:
 
     name: str
     card: Card | None
-    problem: str | None = None
+    problem: Problem | str | None = None  # a Problem speaks the language of whoever reads it
 
 
 def root() -> Path:
@@ -58,7 +58,7 @@ def catalogue() -> list[Entry]:
             times = tuple((str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stamp)
             found.append(Entry(folder.name, _seen(folder, times)))
         except Problem as problem:
-            found.append(Entry(folder.name, None, str(problem)))
+            found.append(Entry(folder.name, None, problem))
         except OSError as error:  # it is being removed, or is not ours to read
             found.append(Entry(folder.name, None, str(error.strerror or error)))
     return found

@@ -9,12 +9,12 @@ from pathlib import Path
 from explorer.data import cifar10, digits, folder, sheet
 from explorer.data.fetch import Step
 from explorer.data.fetch import fetch as fetch_cifar10
-from explorer.data.imageset import SIZE, ImageSet, data_root, fingerprint, stratified
+from explorer.data.imageset import SIZE, ImageSet, data_root, fingerprint, spread, stratified
 from explorer.text import N_, Missing, Problem
 
 __all__ = [
     "DATASETS", "SIZE", "DatasetSpec", "ImageSet", "Missing", "available", "data_root", "fingerprint", "holdout",
-    "load", "names", "spec", "stratified", "valid_name",
+    "load", "names", "spec", "spread", "stratified", "valid_name",
 ]  # fmt: skip
 
 

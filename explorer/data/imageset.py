@@ -67,6 +67,11 @@ def data_root() -> Path:
     return Path(os.environ.get("EXPLORER_DATA") or Path.home() / ".cache" / "model-explorer").expanduser()
 
 
+def spread(count: int, most: int) -> np.ndarray:
+    """At most `most` indices below `count`, evenly spread and ascending: a folder's pictures are sorted by class."""
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
+
+
 def stratified(labels: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Split indices in two, class by class: (the rest, about `share` of every class), each in ascending order."""
     rng = np.random.default_rng(seed)

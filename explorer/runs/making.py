@@ -13,7 +13,7 @@ from explorer.data import ImageSet, holdout, load, valid_name
 from explorer.runs import events
 from explorer.runs.folder import root
 from explorer.text import Problem
-from explorer.training import default_recipe, make_recipe
+from explorer.training import check_batch, default_recipe, fitted, make_recipe
 
 
 def create(
@@ -36,13 +36,18 @@ def create(
     Raises Problem for whatever does not fit: unknown names, settings out of range, a name that is taken, absent data.
     """
     from explorer import models
+    from explorer.device import choose
 
     models.spec(model)
     if tensorboard:
         events.check()
     recipe = recipe or default_recipe(model, data)
-    chosen = make_recipe(recipe, settings, epochs=epochs)
-    load(data, "train")  # absent or wrong data is said now, not in the log of a run
+    count = len(load(data, "train"))
+    chosen = fitted(make_recipe(recipe, settings, epochs=epochs), count, settings or {})
+    if chosen.holdout >= count:
+        raise Problem("Cannot hold out {count} of {n} pictures.", count=chosen.holdout, n=count)
+    check_batch(chosen, count - chosen.holdout, world())
+    choose(device)
     if name is None and world() > 1:
         raise Problem("Several processes train one run: give it a name with --run NAME.")
     name = name or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{model}-{secrets.token_hex(3)}"

@@ -11,7 +11,7 @@ import numpy as np
 
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
-from explorer.data import load, valid_name
+from explorer.data import load, spread, valid_name
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
 
@@ -55,7 +55,7 @@ def _examined(folder: Path, config: dict[str, Any], on_step) -> tuple[Card, dict
     if held is not None:
         found = predict.predict_set(loaded, held, on_step=on_step)
         fitted = calibrate(found.logits, found.labels)
-        some = slice(LEARNED_FROM)
+        some = spread(len(train), LEARNED_FROM)
         means = novelty.class_means(
             predict.embeddings(loaded, train.images[some]), train.labels[some], len(card.classes)
         )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -140,7 +141,32 @@ def default_recipe(model: str, data: str) -> str:
     """The recipe that a training without --recipe uses."""
     if data == "digits":
         return "digits"
-    return "fastnet" if model == "fastnet" else "short"
+    return "fastnet" if (model, data) == ("fastnet", "cifar10") else "short"
+
+
+def fitted(recipe: Recipe, count: int, asked: Collection[str] = ()) -> Recipe:
+    """The recipe for `count` training pictures: at most a fifth is held out, at most an eighth of the rest is a batch,
+    and the learning rate falls with the batch. What is `asked` for by name stays as it is."""
+    changes: dict[str, Any] = {}
+    if "holdout" not in asked and recipe.holdout > count // 5:
+        changes["holdout"] = count // 5
+    most = max(2, (count - changes.get("holdout", recipe.holdout)) // 8)
+    if "batch" not in asked and recipe.batch > most:
+        changes["batch"] = most
+        if "lr" not in asked:
+            changes["lr"] = recipe.lr * most / recipe.batch
+    return dataclasses.replace(recipe, **changes)
+
+
+def check_batch(recipe: Recipe, count: int, devices: int) -> None:
+    """Problem unless `count` pictures to fit on give at least one batch that divides evenly over the devices."""
+    if recipe.batch > count or recipe.batch % devices:
+        raise Problem(
+            "Batch {batch} does not fit {n} training pictures on {devices} devices; choose a smaller multiple.",
+            batch=recipe.batch,
+            n=count,
+            devices=devices,
+        )
 
 
 def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) -> Recipe:

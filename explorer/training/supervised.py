@@ -19,10 +19,10 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from explorer import models
-from explorer.data import ImageSet
+from explorer.data import ImageSet, spread
 from explorer.data.augment import Augment, augment, cutout, flip_coins, generator, normalize
 from explorer.text import Problem
-from explorer.training.recipes import Recipe
+from explorer.training.recipes import Recipe, check_batch
 from explorer.training.small_maps import replace_convolutions
 
 LOOKAHEAD_EVERY = 5
@@ -44,13 +44,7 @@ class Supervised:
 
     def __post_init__(self) -> None:
         recipe, device = self.recipe, self.fabric.device
-        if recipe.batch > len(self.train) or recipe.batch % self.fabric.world_size:
-            raise Problem(
-                "Batch {batch} does not fit {n} training pictures on {devices} devices; choose a smaller multiple.",
-                batch=recipe.batch,
-                n=len(self.train),
-                devices=self.fabric.world_size,
-            )
+        check_batch(recipe, len(self.train), self.fabric.world_size)
         self.spec = models.spec(self.model_name)
         self.steps_per_epoch = len(self.train) // recipe.batch
         self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
@@ -65,7 +59,8 @@ class Supervised:
 
         self.model = models.build(self.model_name, len(self.train.classes), seed=self.seed)
         if self.spec.init:
-            self.spec.init(self.model, self._normalized(self.images[:5000].cpu()))
+            some = torch.from_numpy(spread(len(self.train), 5000))
+            self.spec.init(self.model, self._normalized(self.images[some].cpu()))
         if device.type == "cpu":
             replace_convolutions(self.model)
         self.average = copy.deepcopy(self.model).to(device).requires_grad_(False).eval()

@@ -76,9 +76,9 @@ def in_words(found: Scores, true: int | None, said: int | None, n: int) -> str:
     support = found.report.n if true is None else found.report.rows[true].support
     values = {"n": f"{n:,}", "of": f"{support:,}"}
     if true is not None:
-        values["true"] = found.classes[true]
+        values["true"] = widgets.plain(found.classes[true])
     if said is not None:
-        values["said"] = found.classes[said]
+        values["said"] = widgets.plain(found.classes[said])
     if true is None and said is None:
         return t("{n} mistakes in {of} pictures", **values)
     if said is None:

@@ -34,6 +34,7 @@ class Scores:
     predicted: np.ndarray
     probabilities: np.ndarray
     temperature: float
+    calibrated: bool
     report: Report
     key: tuple
 
@@ -64,18 +65,26 @@ def scores(name: str, split: str, views: int, calibrated: bool) -> Scores:
     """A checkpoint's scores, stored or computed, shared by all sessions; Missing when neither can be had."""
     temperature = cache.card(name).temperature if calibrated else 1.0
     found = cache.predictions(name, split, views)
-    return _scores.get((name, *_key(found), temperature), lambda: _scored(found, name, temperature))
+    key = (name, *_key(found), temperature, calibrated)
+    return _scores.get(key, lambda: _scored(found, name, temperature, calibrated))
 
 
 _scores = cache.Kept(8)
 
 
-def _scored(found: Predictions, name: str, temperature: float) -> Scores:
+def _scored(found: Predictions, name: str, temperature: float, calibrated: bool) -> Scores:
     probabilities = softmax(found.logits, temperature).astype(np.float32)
     predicted = found.predicted
     summary = report(found.labels, predicted, found.classes)
     return Scores(
-        name, found, predicted, probabilities, temperature, summary, (name, *_key(found), temperature)
+        name,
+        found,
+        predicted,
+        probabilities,
+        temperature,
+        calibrated,
+        summary,
+        (name, *_key(found), temperature),
     )
 
 
@@ -146,10 +155,13 @@ class Tiles(Sequence):
             "p": _percent(p),
             "q": _percent(q),
         }
+        harmless = values | {
+            key: widgets.plain(values[key]) for key in ("true", "said")
+        }  # captions are Markdown
         if true == said:
-            caption = f"{style.RIGHT_MARK} {values['said']} {values['p']}"
+            caption = f"{style.RIGHT_MARK} {harmless['said']} {values['p']}"
             return self.pixels(i), caption, t("Picture {i}, {true}, rightly predicted with {p}", **values)
-        caption = f"{style.WRONG_MARK} {values['said']} {values['p']}  \n" + t("is {true} {q}", **values)
+        caption = f"{style.WRONG_MARK} {harmless['said']} {values['p']}  \n" + t("is {true} {q}", **harmless)
         return self.pixels(i), caption, t("Picture {i}, {true} ({q}), predicted to be {said} ({p})", **values)
 
 
@@ -179,9 +191,17 @@ def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:
         )
         offer(p.data)
         return
-    widgets.empty_state(
-        t("The pictures of {data} are not here; the numbers come from stored predictions.", data=p.data)
-    )
+    if p.data in data.names() and data.available(p.data):
+        words = t(
+            "The pictures of {data} have changed since; evaluate again: "
+            "python -m explorer evaluate {name} --split {split} --views {views}",
+            data=p.data, name=found.name, split=p.split, views=p.views,
+        )  # fmt: skip
+    else:
+        words = t(
+            "The pictures of {data} are not here; the numbers come from stored predictions.", data=p.data
+        )
+    widgets.empty_state(words)
     offer(p.data)
 
 

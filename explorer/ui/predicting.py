@@ -14,7 +14,8 @@ from explorer.data import samples
 from explorer.data.picture import Box, Picture, square, to_input
 from explorer.text import N_, t
 from explorer.ui import cache, widgets
-from explorer.ui.uploads import MOST, plain
+from explorer.ui.uploads import MOST
+from explorer.ui.widgets import plain
 from explorer.views import prediction
 
 SLIDERS = {

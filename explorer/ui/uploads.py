@@ -4,7 +4,6 @@ Uploads stay in the memory of their own session: never on disk, never in an addr
 pictures. The files themselves are let go as soon as they are read, and what is more than MOST is let go unread.
 """
 
-import re
 from base64 import b64encode
 from functools import lru_cache
 from io import BytesIO
@@ -33,11 +32,6 @@ _KEPT = "uploaded pictures"
 
 # A file on its way in would otherwise be spooled to disk beyond 1 MB.
 MultiPartParser.spool_max_size = 2 * LOCAL_MB * 1_000_000
-
-
-def plain(words: str) -> str:
-    """Text that somebody else wrote, with every sign that Markdown would act on made harmless."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", words)
 
 
 def most_megabytes() -> int:
@@ -76,7 +70,7 @@ def _read(files: list, megabytes: int) -> dict[str, Picture]:
     st.session_state[_KEPT] = now
     for problem in now.values():
         if isinstance(problem, Problem):
-            st.error(plain(str(problem)), icon=":material/broken_image:")
+            st.error(widgets.plain(str(problem)), icon=":material/broken_image:")
     return {key: found for key, found in now.items() if isinstance(found, Picture)}
 
 

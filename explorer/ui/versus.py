@@ -27,7 +27,7 @@ def versus(found: Scores) -> None:
         widgets.empty_state(t("There is no second checkpoint for {data} to compare with.", data=p.data))
         return
     second = widgets.select(t("Compared with"), {name: name for name in others}, key="against")
-    other = scores(second, p.split, p.views, found.temperature != 1)
+    other = scores(second, p.split, p.views, found.calibrated)
     if other.predictions.fingerprint != p.fingerprint or other.classes != found.classes:
         raise Problem("{a} and {b} were not evaluated on the same pictures.", a=found.name, b=second)
     result = kept(

@@ -1,6 +1,7 @@
 """The parts that pages are put together from. Every picture and chart takes a sentence for those who cannot see it."""
 
 import logging
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -18,7 +19,7 @@ from explorer.views import pictures
 
 __all__ = [
     "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "get_data_button", "heading",
-    "large_type", "picture", "plotly", "problems", "report_error", "select", "strip", "to_url",
+    "large_type", "picture", "plain", "plotly", "problems", "report_error", "select", "strip", "to_url",
     "with_table",
 ]  # fmt: skip
 
@@ -32,6 +33,11 @@ def heading(title: str, sentence: str) -> None:
     """The top of a page: its title and one sentence of what one is looking at."""
     st.title(title, anchor=False)
     st.markdown(sentence)
+
+
+def plain(words: str) -> str:
+    """Text that somebody else wrote, with every sign that Markdown would act on made harmless."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&])", r"\\\1", words)
 
 
 # --- what goes wrong ---------------------------------------------------------------------------------------------

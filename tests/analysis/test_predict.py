@@ -39,6 +39,13 @@ def test_several_views_at_once_are_those_one_by_one():
         predict.logits_by_views(loaded, images, (1, 3))
 
 
+@pytest.mark.parametrize("views", [0, 3, 7])
+def test_views_that_are_not_offered_are_one_sentence(views) -> None:
+    for run in (predict.logits, predict.embeddings):
+        with pytest.raises(Problem, match=f"{views} views are not offered; use one of 1, 2, 6"):
+            run(untrained("lenet"), pictures(), views)
+
+
 def test_six_views_are_weighted_as_in_airbench():
     """The picture and its mirror image count 1/4 each, the mean of every moved pair 1/4 (Jordan 2024)."""
     loaded, images = untrained("lenet"), pictures(2)

@@ -7,7 +7,7 @@ import pytest
 
 from explorer import data
 from explorer.data import imageset
-from explorer.data.imageset import ImageSet, channel_statistics, fingerprint, pixel_hash, stratified
+from explorer.data.imageset import ImageSet, channel_statistics, fingerprint, pixel_hash, spread, stratified
 from explorer.text import Problem
 
 NAMES = ("cat", "dog", "owl")
@@ -151,3 +151,17 @@ def test_every_data_set_keeps_the_promises_of_an_image_set(name: str) -> None:
     assert all(0 < m < 1 for m in found.mean) and all(0 < s < 1 for s in found.std)
     assert found.fingerprint == fingerprint(found.images, found.labels, found.classes)
     assert (found.name, found.split) == (name, "test")
+
+
+@pytest.mark.parametrize(
+    ("count", "most"), [(10, 3), (10, 10), (3, 10), (49_000, 5000), (1, 1), (5001, 5000)]
+)
+def test_spread_reaches_from_end_to_end_without_repeating(count: int, most: int) -> None:
+    found = spread(count, most)
+    assert len(found) == min(count, most) == len(set(found.tolist()))
+    assert found[0] == 0 and (found[-1] == count - 1 or most == 1) and (np.diff(found) > 0).all()
+
+
+def test_of_a_set_sorted_by_class_every_class_is_among_the_spread_ones() -> None:
+    labels = np.repeat(np.arange(10), 800)
+    assert (np.bincount(labels[spread(8000, 5000)]) == 500).all()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from explorer.text import Problem
-from explorer.training import RECIPES, Recipe, default_recipe, make_recipe
+from explorer.training import RECIPES, Recipe, default_recipe, fitted, make_recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -87,14 +87,25 @@ def test_every_number_of_a_recipe_has_a_range() -> None:
     assert numbers == {name for name, _, _ in recipes._RANGES}
 
 
+def test_a_recipe_is_fitted_to_few_pictures_except_what_was_asked_for() -> None:
+    recipe = fitted(RECIPES["short"], 800)
+    assert (recipe.holdout, recipe.batch) == (160, 80) and recipe.lr == pytest.approx(0.1 * 80 / 128)
+    asked = fitted(make_recipe("short", {"batch": "128"}), 800, {"batch"})
+    assert (asked.holdout, asked.batch, asked.lr) == (160, 128, 0.1)
+    assert fitted(RECIPES["short"], 50_000) == RECIPES["short"]
+    assert fitted(RECIPES["fastnet"], 50_000) == RECIPES["fastnet"]
+    assert fitted(RECIPES["digits"], 1437) == RECIPES["digits"]
+
+
 def test_the_recipe_without_asking_for_one_exists() -> None:
     chosen = {
         (model, data): default_recipe(model, data)
         for model in ("lenet", "fastnet")
-        for data in ("digits", "x")
+        for data in ("digits", "cifar10", "x")
     }
     assert chosen == {
         ("lenet", "digits"): "digits", ("fastnet", "digits"): "digits",
-        ("lenet", "x"): "short", ("fastnet", "x"): "fastnet",
+        ("lenet", "cifar10"): "short", ("fastnet", "cifar10"): "fastnet",
+        ("lenet", "x"): "short", ("fastnet", "x"): "short",
     }  # fmt: skip
     assert set(chosen.values()) <= set(RECIPES)

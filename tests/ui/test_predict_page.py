@@ -16,7 +16,7 @@ from explorer import text
 from explorer.data import samples
 from explorer.text import Problem
 from explorer.ui import uploads
-from explorer.ui.uploads import plain
+from explorer.ui.widgets import plain
 from tests.made_up import made_up_checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
