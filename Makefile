@@ -1,5 +1,5 @@
 # make run         the app on http://127.0.0.1:8501          (PORT=…, HOST=…)
-# make test        the tests, at most 10 minutes on 2 cores  (TESTS=tests/test_data.py for a few)
+# make test        the tests, at most 10 minutes on 2 cores  (TESTS=tests/data for a few)
 # make test-slow   the long ones, at most 25 minutes
 # make lint        ruff: rules and format
 # make clean       removes .venv
