@@ -1,4 +1,4 @@
-"""The commands: everything a page shows is also a line in a terminal.
+"""The commands: the main numbers of every page, as lines in a terminal.
 
 python -m explorer --help
 """

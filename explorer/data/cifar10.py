@@ -100,7 +100,8 @@ def _read(split: str) -> tuple[np.ndarray, np.ndarray]:
             ) from error
         return found.data, np.asarray(found.targets, np.int64)
     raise Missing(
-        "CIFAR-10 is not here yet; get it with: python -m explorer data get cifar10 (170 MB, looked for in {path}).",
+        "CIFAR-10 is not here yet; get it with: python -m explorer data get cifar10 "
+        "(140 to 170 MB, looked for in {path}).",
         path=folder(),
     )
 

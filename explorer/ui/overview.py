@@ -119,7 +119,7 @@ def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
             continue
         words = f"{percent(test['accuracy'])} ({card.name})"
         if theirs and card.recipe.get("images_seen"):
-            words += " " + t("after {n} million pictures", n=f"{card.recipe['images_seen'] / 1e6:.1f}")
+            words += " " + t("after {n} pictures", n=f"{card.recipe['images_seen']:,}")
         found.append(words)
     return "; ".join(found)
 

@@ -46,7 +46,7 @@ def test_a_run_of_their_recipe_and_one_of_ours_stand_in_different_columns() -> N
         "accuracy", [THEIRS, OURS, Card("digits", data="digits"), Card("bare", metrics={})]
     )
     row = [plain(column[0]) for column in table.values()]
-    assert row == ["ResNet-18", "93.79 %", "94.12 % (theirs) after 4.5 million pictures", "94.12 % (ours)"]
+    assert row == ["ResNet-18", "93.79 %", "94.12 % (theirs) after 4,500,000 pictures", "94.12 % (ours)"]
     assert all(not words for column in list(table.values())[2:] for words in column[1:])
     assert plain(table["Reported"][-1]) == "≥ 98 %"
 
