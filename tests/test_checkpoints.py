@@ -303,7 +303,8 @@ def test_a_folder_with_a_name_that_is_none_is_shown_as_unusable(victim: Path) ->
     (victim.parent / f"{files.TEMPORARY}abc").mkdir()
     found = {entry.name: entry.problem for entry in checkpoints.catalogue()}
     assert list(found) == ["Bad Name", "empty", "other", "victim"]
-    assert "is not a name" in found["Bad Name"] and "config.json is not a model's card" in found["empty"]
+    assert "is not a name" in str(found["Bad Name"])
+    assert "config.json is not a model's card" in str(found["empty"])
     assert found["victim"] is None
 
 
