@@ -11,6 +11,8 @@ from explorer.checkpoints.manifest import CONFIG, WEIGHTS, check_inside, verify
 from explorer.data import valid_name
 from explorer.text import Problem
 
+OURS = Path(__file__).resolve().parents[2] / "checkpoints"  # once: pages ask for it several times a run
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -23,7 +25,7 @@ class Entry:
 
 def root() -> Path:
     """The folder of checkpoints: $EXPLORER_CHECKPOINTS, else checkpoints/ of the project."""
-    return Path(os.environ.get("EXPLORER_CHECKPOINTS") or Path(__file__).resolve().parents[2] / "checkpoints")
+    return Path(os.environ.get("EXPLORER_CHECKPOINTS") or OURS)
 
 
 def folder_of(name: str | Path) -> Path:

@@ -15,7 +15,9 @@ from explorer.data import load, spread, valid_name
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
 
-LEARNED_FROM = 5000  # training pictures for the class means: two such samples gave means with cosines of 0.999
+LEARNED_FROM = (
+    5000  # training pictures for the class means: two such samples gave means with cosines of 0.999
+)
 
 
 def publish(

@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -205,12 +206,17 @@ def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:
     offer(p.data)
 
 
+_read: set[tuple[str, str]] = set()
+
+
 def _full(p: Predictions) -> data.ImageSet | None:
     """The split these predictions were made on, when it is here and its content is the same."""
     if p.data not in data.names() or not data.available(p.data):
         return None
-    with st.spinner(t("Reading {name}", name=p.data)):
+    first = (p.data, p.split) not in _read  # a spinner costs a rerun a sixth, and shows only where one waits
+    with st.spinner(t("Reading {name}", name=p.data)) if first else nullcontext():
         found = cache.images(p.data, p.split)
+    _read.add((p.data, p.split))
     return found if found.fingerprint == p.fingerprint else None
 
 

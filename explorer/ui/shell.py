@@ -3,15 +3,15 @@
 import hmac
 import os
 import time
-from pathlib import Path
 
 import streamlit as st
 
 from explorer import text
+from explorer.jobs import PROJECT
 from explorer.text import N_, t
 from explorer.ui import document, language, ready, widgets
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = PROJECT  # this script runs for every visitor at every click: no path is resolved here
 
 # Section -> pages as (file in pages/, title, icon, what it is for). Adding a page: its script and one line here.
 PAGES = {

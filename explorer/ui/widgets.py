@@ -25,7 +25,7 @@ __all__ = [
 
 log = logging.getLogger("explorer")
 
-PER_PAGE = 48  # pictures of a gallery shown at once
+PER_PAGE = 12  # pictures of a gallery shown at once
 Picture = Image.Image | np.ndarray | str  # PIL, uint8 (3, H, W), or a data URI
 
 

@@ -87,7 +87,7 @@ def test_the_headline_says_what_scikit_learn_says() -> None:
 def test_a_cell_opens_to_its_pictures_by_the_keyboard_and_by_the_address() -> None:
     found = predict.stored("digits-a")
     inside = np.flatnonzero((found.labels == 3) & (found.predicted == 5))
-    assert 0 < len(inside) <= 48
+    assert 0 < len(inside) <= 12
     app = opened(checkpoint="digits-a", true="3", predicted="5")
     assert f"{len(inside)} of {(found.labels == 3).sum()}" in heading(app)
     numbers = [int(re.search(r"Picture ([\d,]+)", alt)[1].replace(",", "")) for alt in alts(app)]
@@ -153,7 +153,7 @@ def test_two_models_are_compared_on_the_same_pictures() -> None:
     fixed = np.flatnonzero((a.predicted != a.labels) & (b.predicted == b.labels))
     assert app.selectbox(key="against").options == ["digits-b"]
     assert f"{len(fixed)} fixed against" in " ".join(part.value for part in app.markdown)
-    assert len(alts(app)) == min(len(fixed), 48)
+    assert len(alts(app)) == min(len(fixed), 12)
     alone = opened(checkpoint="cifar10-a", tab="versus")
     assert any("no second checkpoint" in part.value for part in alone.markdown)
 
