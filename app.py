@@ -34,9 +34,8 @@ if _others_can_reach(st.config.get_option("server.address")):
     else:
         os.environ["EXPLORER_PUBLIC"] = "1"
 if jobs.public_mode():
-    st.config.set_option(
-        "server.maxUploadSize", uploads.PUBLIC_MB
-    )  # more is refused before all of it has come
+    # More is refused before all of it has come.
+    st.config.set_option("server.maxUploadSize", uploads.PUBLIC_MB)
 
 
 @asynccontextmanager

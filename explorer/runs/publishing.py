@@ -16,7 +16,7 @@ from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
 
 LEARNED_FROM = (
-    5000  # training pictures for the class means: two such samples gave means with cosines of 0.999
+    5000  # training pictures for the class means: of two such samples they agree to a cosine of 0.999
 )
 
 

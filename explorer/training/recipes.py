@@ -151,6 +151,7 @@ def fitted(recipe: Recipe, count: int, asked: Collection[str] = ()) -> Recipe:
     if "holdout" not in asked and recipe.holdout > count // 5:
         changes["holdout"] = count // 5
     most = max(2, (count - changes.get("holdout", recipe.holdout)) // 8)
+    most -= most % 8 if most >= 8 else most % 2  # so that it divides over several devices
     if "batch" not in asked and recipe.batch > most:
         changes["batch"] = most
         if "lr" not in asked:

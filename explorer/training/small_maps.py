@@ -1,6 +1,6 @@
 """3x3 convolutions on maps of at most 4x4 as one matrix product each: training on CPUs in bfloat16.
 
-There oneDNN's gradient kernels (torch 2.14, AMX) reach a tenth of what they do on larger maps, and the last stage of
+There oneDNN's gradient kernels (torch 2.14, AMX) reach an eighth of what they do on larger maps, and the last stage of
 a ResNet on 32x32 pictures costs as much as all the others together. benchmarks/small_maps.py has the ratio.
 """
 
@@ -32,9 +32,8 @@ class Conv3x3(torch.autograd.Function):
             into_weight = (rows.T @ columns.flatten(0, 2)).unflatten(1, (3, 3, -1)).permute(0, 3, 1, 2)
         if ctx.needs_input_grad[0]:
             spread = grad
-            if (
-                ctx.stride > 1
-            ):  # zeros between: then a plain convolution with the turned kernel is the transpose
+            if ctx.stride > 1:
+                # Zeros between: then a plain convolution with the turned kernel is the transpose.
                 spread = grad.new_zeros(len(grad), grad.shape[1], *ctx.size[2:])
                 spread[:, :, :: ctx.stride, :: ctx.stride] = grad
             into_x = _product(_columns(spread, 1), weight.flip(2, 3).permute(2, 3, 0, 1))
