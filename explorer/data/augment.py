@@ -9,21 +9,23 @@ import numpy as np
 import torch
 
 FLIPS = ("none", "random", "alternating")
+BORDERS = ("reflect", "zero")
 
 
 @dataclass(frozen=True)
 class Augment:
-    """What is done to the pictures of a batch.
+    """How the pictures of a batch are mirrored and moved.
 
     flip: "random" = a coin for every picture and step; "alternating" = a coin for every picture once, then turned over
         every epoch, so that two epochs in a row always show both sides (Jordan 2024, arXiv 2404.00498)
-    shift: up to so many pixels in each direction, the border reflected
-    cutout: side in pixels of a square set to the mean (DeVries and Taylor 2017, arXiv 1708.04552); 0 = none
+    shift: up to so many pixels in each direction
+    border: what comes in from outside: "reflect" = the picture itself, "zero" = black, as torchvision's
+        RandomCrop(32, padding=shift) does
     """
 
     flip: str = "alternating"
     shift: int = 2
-    cutout: int = 0
+    border: str = "reflect"
 
 
 def generator(seed: int, *stream: int) -> np.random.Generator:
@@ -42,6 +44,10 @@ def reflect(index: torch.Tensor, size: int) -> torch.Tensor:
     return torch.where(index >= size, 2 * (size - 1) - index, index)
 
 
+def _beyond(index: torch.Tensor, size: int) -> torch.Tensor:
+    return (index < 0) | (index >= size)
+
+
 def augment(
     images: torch.Tensor, how: Augment, rng: np.random.Generator, flipped: torch.Tensor | None = None
 ) -> torch.Tensor:
@@ -51,14 +57,18 @@ def augment(
     """
     count, _, height, width = images.shape
     dy, dx = torch.from_numpy(rng.integers(-how.shift, how.shift + 1, (2, count))).to(images.device)
-    rows = reflect(torch.arange(height, device=images.device) + dy[:, None], height)  # (B, H)
-    columns = reflect(torch.arange(width, device=images.device) + dx[:, None], width)  # (B, W)
+    seen_rows = torch.arange(height, device=images.device) + dy[:, None]  # (B, H), may lie outside
+    seen_columns = torch.arange(width, device=images.device) + dx[:, None]  # (B, W)
+    rows, columns = reflect(seen_rows, height), reflect(seen_columns, width)
     if how.flip == "random":
         flipped = torch.from_numpy(rng.random(count) < 0.5).to(images.device)
     if how.flip != "none" and flipped is not None:
         columns = torch.where(flipped[:, None], width - 1 - columns, columns)
     which = torch.arange(count, device=images.device)[:, None, None]
     pixels = images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]]  # (B, H, W, 3)
+    if how.border == "zero" and how.shift:
+        outside = _beyond(seen_rows, height)[:, :, None] | _beyond(seen_columns, width)[:, None, :]
+        pixels.masked_fill_(outside[..., None], 0)
     return pixels.permute(0, 3, 1, 2)
 
 
@@ -70,7 +80,10 @@ def normalize(images: torch.Tensor, mean: tuple[float, ...], std: tuple[float, .
 
 
 def cutout(images: torch.Tensor, size: int, rng: np.random.Generator) -> torch.Tensor:
-    """Set a square of `size` pixels, centred anywhere, to 0 (the mean), in normalised (B, 3, H, W) pictures."""
+    """Set a square of `size` pixels, centred anywhere, to 0 (the mean), in normalised (B, 3, H, W) pictures.
+
+    DeVries and Taylor 2017, arXiv 1708.04552.
+    """
     count, _, height, width = images.shape
     top = torch.from_numpy(rng.integers(0, height, count)).to(images.device) - size // 2
     left = torch.from_numpy(rng.integers(0, width, count)).to(images.device) - size // 2

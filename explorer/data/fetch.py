@@ -23,6 +23,7 @@ import numpy as np
 from explorer.data import cifar10
 from explorer.data.imageset import pixel_hash
 from explorer.files import replacing, sweep, writing
+from explorer.reach import allow
 from explorer.text import N_, Problem
 
 Step = Callable[
@@ -50,6 +51,7 @@ def fetch(on_step: Step = lambda done, total, what: None) -> Path:
     """
     from filelock import FileLock
 
+    allow("get data")
     folder = cifar10.folder()
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

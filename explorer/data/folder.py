@@ -19,6 +19,7 @@ import numpy as np
 from explorer.data.imageset import SIZE, ImageSet, channel_statistics, data_root, fingerprint, stratified
 from explorer.data.picture import open_picture, shown_name, to_input
 from explorer.files import TEMPORARY, read_json, sweep, sync_folder, write_json
+from explorer.reach import allow
 from explorer.text import Missing, Problem
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -59,6 +60,7 @@ def add(name: str, path: Path, on_step: Step = lambda done, total: None) -> Fold
     Raises Problem when it is not a folder of class folders, or too few pictures of a class can be read. A
     name that stands for another folder is refused; adding the same folder again reads what has changed.
     """
+    allow("add data")
     path = Path(path).expanduser().resolve()
     known = registered()
     if name in known and known[name] != path:
@@ -70,6 +72,7 @@ def add(name: str, path: Path, on_step: Step = lambda done, total: None) -> Fold
 
 def remove(name: str) -> None:
     """Forget a folder and its cache; the user's own files are not touched."""
+    allow("remove data")
     known = registered()
     if name not in known:
         raise Problem("No folder is called {name}; known: {known}.", name=name, known=", ".join(known) or "-")

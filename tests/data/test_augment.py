@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms import functional as F
 
 from explorer.data.augment import Augment, augment, cutout, flip_coins, generator, normalize, reflect
 
@@ -32,6 +33,18 @@ def test_every_pixel_is_that_of_mirroring_padding_and_cutting(pictures, flip: st
     assert flip == "none" or 0 < coins.sum() < 12
     for k, picture in enumerate(pictures.numpy()):
         assert np.array_equal(found[k], slowly(picture, dy[k], dx[k], coins[k])), (k, dy[k], dx[k], coins[k])
+
+
+@pytest.mark.parametrize("shift", [0, 4, 16])
+def test_a_black_border_is_torchvisions_random_crop(pictures, shift: int) -> None:
+    """RandomCrop(32, padding=shift) after the mirror, at the same offsets."""
+    flipped = torch.from_numpy(flip_coins(7, len(pictures)))
+    found = augment(pictures, Augment("alternating", shift, "zero"), generator(7, 3, 0), flipped)
+    dy, dx = generator(7, 3, 0).integers(-shift, shift + 1, (2, len(pictures)))
+    for k, picture in enumerate(pictures):
+        padded = F.pad(picture.flip(2) if flipped[k] else picture, [shift] * 4)
+        assert torch.equal(found[k], F.crop(padded, shift + dy[k], shift + dx[k], 32, 32)), k
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_shifts_reach_the_bound_in_both_directions_and_no_further(pictures) -> None:
