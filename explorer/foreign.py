@@ -9,6 +9,7 @@ from typing import Any
 
 from explorer import checkpoints, data, models
 from explorer.checkpoints import Card
+from explorer.reach import allow
 from explorer.text import Missing, Problem
 
 PREFIXES = ("module.", "_orig_mod.", "model.")  # of DistributedDataParallel, torch.compile, Lightning
@@ -22,6 +23,7 @@ def import_pt(path: Path, model: str, data_name: str, name: str, trust: bool = F
     Raises Problem without `trust`, when the file holds anything but weights, when it does not fit the model (saying
     what differs), and when the name is taken.
     """
+    allow("import")
     data.valid_name(name, "checkpoint")
     if not trust:
         raise Problem(

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from explorer import process
-from explorer.files import write_json
-from explorer.text import Problem
+from explorer.files import read_json, write_json
+from explorer.text import N_, Problem
+from explorer.turns import turn
 
 
 class Reporter:
@@ -19,10 +20,13 @@ class Reporter:
     def __init__(self, folder: Path):
         self.folder = folder
         self.written = 0.0
-        self.now: dict[str, object] = {"state": "running"}
+        self.now: dict[str, object] = {}
 
     def step(self, done: int, total: int | None, message: str) -> None:
         """How far it is; written at most four times a second. message: an English sentence for t()."""
+        anew = message != self.now.get("message") or total != self.now.get("total")
+        if anew or done < self.now.get("done", 0) or "first" not in self.now:
+            self.now |= {"first": int(done), "began": time.time()}
         self.now |= {"done": int(done), "total": None if total is None else int(total), "message": message}
         if time.monotonic() - self.written > 0.25:
             self.write()
@@ -31,6 +35,26 @@ class Reporter:
         self.written = time.monotonic()
         with contextlib.suppress(Problem):  # a full disk must not end what might still finish
             write_json(self.folder / "state.json", self.now | {"updated": time.time()})
+
+    def answer(self, value: object) -> None:
+        """What the command answers, for `jobs.result`."""
+        if isinstance(value, dict):
+            write_json(self.folder / "result.json", value)
+
+    def goes_on_with(self, words: list[str], key: str) -> None:
+        """From here on, asking for this job again means this command: a run that was made is to be resumed."""
+        path = self.folder / "job.json"
+        write_json(path, read_json(path) | {"args": words, "key": key})
+
+    def wait(self) -> None:
+        """Say that it is not its turn yet."""
+        self.now |= {"state": "queued", "message": N_("Waiting for its turn")}
+        self.write()
+
+    def begin(self) -> None:
+        """Say that it has begun."""
+        self.now = {"state": "running"}
+        self.write()
 
     def end(self, state: str, error: Problem | None = None) -> None:
         """How it ended."""
@@ -43,7 +67,7 @@ class Reporter:
 
 @contextlib.contextmanager
 def attached() -> Iterator[Reporter | None]:
-    """Around a command: when it runs as a job, beat, watch for the wish to stop, and write down how it ended.
+    """Around a command: when it runs as a job, take turns, beat, watch for the wish to stop, write how it ended.
 
     The wish to stop (and SIGTERM) arrives as KeyboardInterrupt, so that Ctrl-C, a page's button and a batch system
     all end a command the same way.
@@ -57,17 +81,19 @@ def attached() -> Iterator[Reporter | None]:
         finally:
             signal.signal(signal.SIGTERM, before)
         return
-    os.nice(5)  # pages come first
+    os.nice(10)  # pages come first
     reporter = Reporter(folder)
     write_json(folder / "process.json", process.card())
-    reporter.write()
     over = threading.Event()
     threading.Thread(target=_beat, args=(folder, over), name="heartbeat", daemon=True).start()
+    device = read_json(folder / "job.json").get("device")
     try:
-        yield reporter
-        reporter.end("done")
+        with turn(folder, device, reporter.wait) if device else contextlib.nullcontext():
+            reporter.begin()
+            yield reporter
+            reporter.end("done")
     except KeyboardInterrupt:
-        reporter.end("stopped")
+        reporter.end("cancelled")
         raise
     except Problem as problem:
         reporter.end("failed", problem)

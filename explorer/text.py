@@ -64,5 +64,9 @@ class Problem(Exception):
         return t(self.template, **self.values)
 
 
+class Hopeless(Problem):
+    """It was tried, and with these settings it cannot be done; with others it may."""
+
+
 class Missing(Problem):
     """Something is not here yet but can be fetched or made: a data set, weights, stored predictions."""

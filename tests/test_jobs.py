@@ -23,6 +23,8 @@ from explorer.text import Problem
 what = sys.argv[1]
 with attached() as job:
     print("hello", what, flush=True)
+    if what == "answer":
+        job.answer({{"value": 7, "threads": os.environ.get("EXPLORER_THREADS")}})
     if what == "steps":
         for i in range(1, 4):
             job.step(i, 4, "Reading the pictures"); time.sleep(0.3)
@@ -155,16 +157,16 @@ def test_stop_asks_first_and_the_process_is_gone_within_three_seconds():
     job = jobs.submit(["sleep"], "test")
     until(lambda: running(job))
     pid, begun = pid_of(job), time.monotonic()
-    assert jobs.stop(job).state == "stopped"
+    assert jobs.stop(job).state == "cancelled"
     assert time.monotonic() - begun < 3
     assert process.identity(pid) is None
-    assert jobs.stop(job).state == "stopped"  # once more is no error
+    assert jobs.stop(job).state == "cancelled"  # once more is no error
 
 
 def test_stop_kills_what_does_not_listen_with_all_its_children():
     job = jobs.submit(["stubborn"], "test")
     until(lambda: len(process.group(pid_of(job), f"EXPLORER_JOB={jobs.root() / job}")) == 2)
-    assert jobs.stop(job, grace=0.3).state == "stopped"
+    assert jobs.stop(job, grace=0.3).state == "cancelled"
     assert process.group(pid_of(job), f"EXPLORER_JOB={jobs.root() / job}") == []
 
 
@@ -213,7 +215,7 @@ def test_a_new_server_sees_and_stops_the_job_of_the_old_one(root: Path):
     )
     job = asked.stdout.strip()
     until(lambda: running(job))
-    assert jobs.stop(job).state == "stopped"
+    assert jobs.stop(job).state == "cancelled"
 
 
 def test_nothing_is_started_in_public_mode(monkeypatch: pytest.MonkeyPatch):
@@ -221,6 +223,18 @@ def test_nothing_is_started_in_public_mode(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(Problem, match="public"):
         jobs.submit(["hello"], "test")
     assert jobs.jobs() == []
+
+
+def test_nothing_is_stopped_or_deleted_in_public_mode(monkeypatch: pytest.MonkeyPatch):
+    """What the owner started from his terminal goes on, whatever an address names."""
+    job = jobs.submit(["sleep"], "test")
+    until(lambda: running(job))
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    for action in (jobs.stop, jobs.ask_to_stop, jobs.delete, jobs.resume):
+        with pytest.raises(Problem, match="public"):
+            action(job)
+    assert jobs.status(job).state == "running" and not (jobs.root() / job / "stop").exists()
+    monkeypatch.delenv("EXPLORER_PUBLIC")
 
 
 def test_there_is_an_end_to_the_number_of_jobs(monkeypatch: pytest.MonkeyPatch):
@@ -231,14 +245,117 @@ def test_there_is_an_end_to_the_number_of_jobs(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_old_folders_are_forgotten_but_not_those_of_running_jobs(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(jobs, "MOST_KEPT", 1)
     alive = jobs.submit(["sleep"], "test")
-    ended = [jobs.submit(["hello"], "test", key=str(k)) for k in range(3) if not time.sleep(0.05)]
+    ended = [jobs.submit(["hello"], "test", key=str(k)) for k in range(3)]
     for job in ended:
         jobs.wait(job, 20)
+    monkeypatch.setattr(jobs, "MOST_KEPT", 1)
     jobs.submit(["hello"], "test", key="last")
     left = {job.id for job in jobs.jobs()}
     assert alive in left and len(left & set(ended)) == 1
+
+
+def test_jobs_on_one_device_take_turns_the_oldest_first():
+    first = jobs.submit(["sleep"], "test", "1", "cpu")
+    until(lambda: running(first))
+    waiting = [jobs.submit(["sleep"], "test", key, "cpu") for key in "23"]
+    until(lambda: all(jobs.status(job).message == "Waiting for its turn" for job in waiting))
+    assert [jobs.status(job).state for job in (first, *waiting)] == ["running", "queued", "queued"]
+    other = jobs.submit(["hello"], "test")
+    assert jobs.wait(other, 20).state == "done", "what needs no device waits for nobody"
+    os.kill(pid_of(first), signal.SIGKILL)
+    until(lambda: jobs.status(waiting[0]).state == "running")
+    time.sleep(0.5)
+    assert jobs.status(waiting[1]).state == "queued"
+    jobs.stop(waiting[0])
+    until(lambda: jobs.status(waiting[1]).state == "running")
+
+
+def test_a_waiting_job_can_be_cancelled_and_a_killed_one_keeps_nobody_waiting():
+    first = jobs.submit(["sleep"], "test", "1", "cpu")
+    until(lambda: running(first))
+    second, third, fourth = (jobs.submit(["sleep"], "test", key, "cpu") for key in "234")
+    until(lambda: all(jobs.status(job).state == "queued" for job in (second, third, fourth)))
+    assert jobs.stop(second).state == "cancelled"
+    os.kill(pid_of(third), signal.SIGKILL)
+    jobs.stop(first)
+    until(lambda: jobs.status(fourth).state == "running")
+    assert jobs.status(third).state == "interrupted"
+
+
+def test_two_devices_do_not_wait_for_each_other():
+    jobs.submit(["sleep"], "test", "1", "cpu")
+    other = jobs.submit(["sleep"], "test", "2", "cuda")
+    until(lambda: running(other))
+    assert jobs.status(other).state == "running"
+
+
+def test_there_is_an_end_to_the_queue(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(jobs, "MOST_QUEUED", 1)
+    jobs.submit(["sleep"], "test", "1", "cpu")
+    with pytest.raises(Problem, match="1 jobs are running"):
+        jobs.submit(["sleep"], "test", "2", "cpu")
+    jobs.submit(["hello"], "test", "3")
+
+
+def test_an_ended_job_can_be_asked_for_again_and_deleted():
+    job = jobs.submit(["hello"], "test", "k")
+    jobs.wait(job, 20)
+    again = jobs.resume(job)
+    assert again != job and jobs.latest("k").id == again
+    jobs.wait(again, 20)
+    jobs.delete(job)
+    assert [found.id for found in jobs.jobs()] == [again]
+    with pytest.raises(Problem, match="There is no job"):
+        jobs.resume(job)
+
+
+def test_a_running_job_is_not_deleted():
+    job = jobs.submit(["sleep"], "test")
+    with pytest.raises(Problem, match="still under way"):
+        jobs.delete(job)
+    assert jobs.resume(job) == job, "asking again for what runs finds it"
+
+
+def test_a_job_s_answer_can_be_read_and_it_leaves_a_core_to_the_pages(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("EXPLORER_THREADS", raising=False)
+    job = jobs.submit(["answer"], "test", device="cpu")
+    jobs.wait(job, 20)
+    cores = os.cpu_count() or 2
+    assert jobs.result(job) == {"value": 7, "threads": str(max(1, cores - 1))}
+    assert jobs.result(jobs.submit(["sleep"], "test")) == {}
+
+
+def test_the_time_left_counts_from_the_first_step():
+    assert jobs._left({"total": 100, "done": 60, "first": 50, "began": 0.0, "updated": 20.0}) == 80.0
+    for state in (
+        {},
+        {"total": None, "done": 3},
+        {"total": 9, "done": 5, "first": 5, "began": 0, "updated": 9},
+    ):
+        assert jobs._left(state) is None
+
+
+def test_asking_a_page_s_job_to_stop_does_not_wait_for_it():
+    job = jobs.submit(["stubborn"], "test")
+    until(lambda: len(process.group(pid_of(job), f"EXPLORER_JOB={jobs.root() / job}")) == 2)
+    begun = time.monotonic()
+    jobs.ask_to_stop(job)
+    assert time.monotonic() - begun < 1 and jobs.status(job).state == "stopping"
+    assert jobs.wait(job, 20).state == "cancelled"
+    assert time.monotonic() - begun < 10
+
+
+def test_a_clock_that_jumps_changes_no_verdict(monkeypatch: pytest.MonkeyPatch):
+    """Whether a process lives is read from its start time, which no clock can move."""
+    alive, ended = jobs.submit(["sleep"], "test", "1", "cpu"), jobs.submit(["hello"], "test", "2")
+    until(lambda: running(alive))
+    jobs.wait(ended, 20)
+    now = time.time
+    for jump in (-1e6, 1e6):
+        monkeypatch.setattr(time, "time", lambda jump=jump: now() + jump)
+        assert (jobs.status(alive).state, jobs.status(ended).state) == ("running", "done")
+        assert jobs.status(alive).seconds >= 0
 
 
 HOSTILE = [
@@ -261,7 +378,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_an_id_never_becomes_a_path_outside(name: str):
-    for look in (jobs.status, jobs.stop, jobs.logs):
+    for look in (jobs.status, jobs.stop, jobs.logs, jobs.resume, jobs.delete, jobs.result, jobs.ask_to_stop):
         with pytest.raises(Problem):
             look(name)
 

@@ -225,9 +225,9 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed_and_says_how(start):
     assert finished(child) == 130
     assert (
         child.err().strip().splitlines()[-1]
-        == "Stopped; continue with: python -m explorer runs resume polite"
+        == "Cancelled; continue with: python -m explorer runs resume polite"
     )
-    assert "Traceback" not in child.err() and runs.status("polite").state == "stopped"
+    assert "Traceback" not in child.err() and runs.status("polite").state == "cancelled"
     assert finished(start("runs", "resume", "polite")) == 0
     assert same(weights("polite"), weights("whole"))
 

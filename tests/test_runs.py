@@ -54,10 +54,10 @@ def set_state(folder: Path, **values: object) -> None:
 # Status
 
 
-def test_a_run_that_was_only_made_is_interrupted_not_running() -> None:
+def test_a_run_that_was_only_made_is_new_not_running() -> None:
     create()
     found = runs.status("mine")
-    assert (found.state, found.step, found.model, found.data) == ("interrupted", 0, "lenet", "digits")
+    assert (found.state, found.step, found.model, found.data) == ("new", 0, "lenet", "digits")
 
 
 def test_a_whole_training_is_done_and_says_what_it_reached() -> None:
@@ -82,7 +82,7 @@ def test_a_whole_training_is_done_and_says_what_it_reached() -> None:
     assert kept == {path: when for path, when in before.items() if path in kept}
 
 
-@pytest.mark.parametrize("written", ["done", "failed", "stopped"])
+@pytest.mark.parametrize("written", ["done", "failed", "cancelled"])
 def test_an_end_that_was_written_down_is_the_status(written: str) -> None:
     set_state(create(), state=written, message="so it was")
     assert (runs.status("mine").state, runs.status("mine").message) == (written, "so it was")

@@ -12,7 +12,7 @@ from explorer import reported, text
 from explorer.text import N_, Missing, Problem, t
 
 ROOT = Path(__file__).resolve().parent.parent
-SHOWN = {"t", "N_", "Problem", "Missing"}
+SHOWN = {"t", "N_", "Problem", "Missing", "Hopeless"}
 SOURCES = [
     ROOT / "app.py",
     *sorted((ROOT / "pages").glob("*.py")),

@@ -77,11 +77,13 @@ def verify(folder: Path) -> dict[str, dict[str, Any]]:
     return listed
 
 
-def write_manifest(folder: Path) -> None:
-    """List every file of the folder as it is now; called last, when all of them are written."""
+def write_manifest(folder: Path, without: str = "") -> None:
+    """List every file of the folder as it is now, except `without`; called when all of them are written."""
     listed = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != MANIFEST and not path.name.startswith(files.TEMPORARY)
+        if path.is_file()
+        and path.name not in (MANIFEST, without)
+        and not path.name.startswith(files.TEMPORARY)
     }
     files.write_bytes(folder / MANIFEST, (json.dumps({"files": listed}, indent=1) + "\n").encode())

@@ -18,6 +18,7 @@ from explorer import files
 from explorer.checkpoints.card import Card, readme
 from explorer.checkpoints.manifest import CONFIG, README, WEIGHTS, write_manifest
 from explorer.checkpoints.registry import folder_of, whole
+from explorer.reach import allow
 from explorer.text import Problem
 
 if TYPE_CHECKING:
@@ -194,6 +195,7 @@ def update(name: str | Path, card: Card, extra: dict[str, bytes] | None = None) 
 @contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
     """Give a new folder to fill beside `folder`; at the end of the block it takes that name, whole."""
+    allow("write a checkpoint")
     partial = folder.parent / f"{files.TEMPORARY}{uuid.uuid4().hex}"
     try:
         with files.writing(folder):

@@ -11,10 +11,11 @@
 The status is derived from these, never stored: a run that was killed is "interrupted", whatever its state file says.
 """
 
-from explorer.runs.driving import drive, versions
+from explorer.runs.driving import drive, task_for, versions
 from explorer.runs.folder import (
     FINISHED,
     RunStatus,
+    config_of,
     folder_of,
     metrics,
     newest,
@@ -24,10 +25,13 @@ from explorer.runs.folder import (
     status,
     statuses,
 )
-from explorer.runs.making import create, pictures
-from explorer.runs.publishing import publish
+from explorer.runs.keeping import delete, make_room
+from explorer.runs.making import create, pictures, recipe_for
+from explorer.runs.publishing import publish, zipped
+from explorer.runs.sweeping import cells, create_sweep, drive_sweep, sweeps
 
 __all__ = [
-    "FINISHED", "RunStatus", "create", "drive", "folder_of", "metrics", "newest", "pictures", "publish", "result",
-    "root", "saved", "status", "statuses", "versions",
+    "FINISHED", "RunStatus", "cells", "config_of", "create", "create_sweep", "delete", "drive", "drive_sweep",
+    "folder_of", "make_room", "metrics", "newest", "pictures", "publish", "recipe_for", "result", "root", "saved",
+    "status", "statuses", "sweeps", "task_for", "versions", "zipped",
 ]  # fmt: skip

@@ -2,13 +2,13 @@
 
 import contextlib
 import fcntl
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from explorer import files, process
-from explorer.runs.making import rank
 from explorer.text import Problem
 
 
@@ -18,13 +18,30 @@ def sole(folder: Path) -> Iterator[None]:
     if rank():
         yield
         return
+    with held(folder):
+        files.write_json(folder / "process.json", process.card())
+        yield
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the run's lock; Problem when another process does."""
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise Problem("Run {name} is being trained by another process.", name=folder.name) from error
-        files.write_json(folder / "process.json", process.card())
         yield
+
+
+def rank() -> int:
+    """Which of the processes that torchrun or SLURM started this one is; 0 writes, the others only train along."""
+    return int(os.environ.get("RANK", 0))
+
+
+def world() -> int:
+    """How many processes train this run together."""
+    return int(os.environ.get("WORLD_SIZE", 1))
 
 
 @contextlib.contextmanager

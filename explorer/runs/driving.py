@@ -14,26 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
+from explorer.reach import allow
 from explorer.runs import events
 from explorer.runs import folder as folders
-from explorer.runs.alive import beating, sole, stoppable
-from explorer.runs.making import pictures, rank
-from explorer.text import Problem
+from explorer.runs.alive import beating, rank, sole, stoppable
+from explorer.runs.folder import STATE
+from explorer.runs.making import pictures
+from explorer.text import Hopeless, Problem
 from explorer.training import Recipe
 
 if TYPE_CHECKING:
     from explorer.training.loop import Progress
     from explorer.training.supervised import Supervised
 
-STATE = "train_state.pt"
-
 
 def drive(name: str) -> Iterator["Progress"]:
     """Train a run from where it stands to its end, yielding the loop's Progress; a finished run yields nothing.
 
-    Ctrl-C or SIGTERM ends it after the step at hand with a checkpoint, as "stopped"; everything else that ends it is
+    Ctrl-C or SIGTERM ends it after the step at hand with a checkpoint, as "cancelled"; everything else that ends it is
     written to state.json too. Only one process can drive a run: another gets a Problem.
     """
+    allow("train")
     folder = folders.folder_of(name)
     with sole(folder), beating(folder), stoppable() as asked_to_stop:
         if rank() == 0:
@@ -42,16 +43,19 @@ def drive(name: str) -> Iterator["Progress"]:
         state = files.read_json(folder / "state.json")
         if state.get("state") == "done":
             return
+        if rank() == 0:
+            folders.note(folder, state="running", message="", hopeless=False)
         try:
             yield from _train(name, folder, asked_to_stop)
         except BaseException as error:
             if rank():  # the first process writes
                 raise
-            stopped = isinstance(error, (KeyboardInterrupt, GeneratorExit))
+            cancelled = isinstance(error, (KeyboardInterrupt, GeneratorExit))
             problem = _out_of_memory(error, folder) or error
             folders.note(
                 folder,
-                state="stopped" if stopped else "failed",
+                state="cancelled" if cancelled else "failed",
+                hopeless=isinstance(problem, Hopeless),
                 message=str(problem) or type(problem).__name__,
             )
             if problem is not error:
@@ -62,8 +66,9 @@ def drive(name: str) -> Iterator["Progress"]:
 def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterator["Progress"]:
     from explorer.training.loop import fit
 
-    config = files.read_json(folder / "config.json")
-    task, fabric = _task(config)
+    config = folders.config_of(name)
+    task = task_for(config)
+    fabric = task.fabric
     first = fabric.global_rank == 0
     start, seconds = _restore(name, task)
     attempt = 1 + sum(1 for line in folders.log_lines(folder) if " started" in line)
@@ -90,19 +95,26 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
                     written = time.monotonic()
                 folders.note(
                     folder,
-                    state="done" if last else "stopped" if stop else "running",
+                    state="done" if last else "cancelled" if stop else "running",
                     step=progress.step,
                     total=progress.total,
                     epoch=round(progress.epoch, 3),
-                    **({"held_out": progress.held_out["accuracy"]} if progress.held_out else {}),
+                    **_held_out(progress),
                 )
             yield progress
             if stop and not last:
-                folders.log(folder, f"stopped at step {progress.step}")
+                folders.log(folder, f"cancelled at step {progress.step}")
                 return
     if first:  # said here too: a run killed after its last checkpoint has no step left that would say it
         folders.note(folder, state="done", step=task.total_steps, total=task.total_steps)
         folders.log(folder, "done")
+
+
+def _held_out(progress: "Progress") -> dict[str, float]:
+    """What state.json keeps of the last evaluation."""
+    if not progress.held_out:
+        return {}
+    return {"held_out": progress.held_out["accuracy"], "held_out_auc": progress.held_out.get("auc")}
 
 
 def _agreed(fabric: Any, asked: bool, epoch_over: bool) -> bool:
@@ -114,15 +126,14 @@ def _agreed(fabric: Any, asked: bool, epoch_over: bool) -> bool:
     return epoch_over and bool(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="sum") > 0)
 
 
-def _task(config: dict[str, Any]) -> tuple["Supervised", Any]:
+def task_for(config: dict[str, Any]) -> "Supervised":
+    """What the loop trains, by a run's config: net, optimiser and pictures on their device."""
     from explorer.training.fabric import make_fabric
     from explorer.training.supervised import Supervised
 
     train, held = pictures(config)
     fabric = make_fabric(config["model"], config["device"])
-    return Supervised(
-        fabric, config["model"], Recipe(**config["recipe"]), config["seed"], train, held
-    ), fabric
+    return Supervised(fabric, config["model"], Recipe(**config["recipe"]), config["seed"], train, held)
 
 
 def _restore(name: str, task: "Supervised") -> tuple[int, float]:
@@ -157,6 +168,8 @@ def _save(
 ) -> None:
     import torch
 
+    if progress.step % task.steps_per_epoch:
+        task.take_statistics()  # at the ends of epochs they are there
     buffer = io.BytesIO()
     torch.save({"task": task.state(), "step": progress.step, "seconds": minutes * 60}, buffer)
     held = task.held
@@ -175,7 +188,11 @@ def _save(
         data_fingerprint=task.train.fingerprint,
         recipe={"name": config.get("recipe_name", "")}
         | {key: value for key, value in config["recipe"].items() if key != "summary"}
-        | {"step": progress.step, "images_seen": progress.step * config["recipe"]["batch"]},
+        | {
+            "step": progress.step,
+            "steps": progress.total,
+            "images_seen": progress.step * config["recipe"]["batch"],
+        },
         seed=config["seed"],
         metrics=found,
         created=config["created"],
@@ -237,13 +254,13 @@ def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
         gc.collect()  # nets and optimisers refer to each other: without this the failed ones keep their memory
         config["recipe"] |= {"batch": fits}
         try:
-            _task(config)[0].step(0)
+            task_for(config).step(0)
             break
         except (MemoryError, RuntimeError):
             fits //= 2
     else:
-        return Problem("Not enough memory for {model}, even with a batch of 2.", model=config["model"])
-    return Problem(
+        return Hopeless("Not enough memory for {model}, even with a batch of 2.", model=config["model"])
+    return Hopeless(
         "Not enough memory for batches of {batch}; {fits} fit: start again with --set batch={fits}.",
         batch=batch,
         fits=fits,

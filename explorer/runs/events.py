@@ -38,6 +38,7 @@ def writer(folder: Path, wanted: bool, start: int) -> Iterator[Callable[[dict[st
 
         def write(row: dict[str, Any]) -> None:
             for key in row.keys() - SKIPPED:
-                events.add_scalar(key, row[key], row["step"], walltime=row["time"])
+                if isinstance(row[key], int | float):  # a confusion matrix is no curve
+                    events.add_scalar(key, row[key], row["step"], walltime=row["time"])
 
         yield write

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,20 @@ from explorer import checkpoints, files, process
 from explorer.data import valid_name
 from explorer.text import Problem
 
-FINISHED = ("done", "failed", "stopped")
+STATE = "train_state.pt"  # in a checkpoint of a run: what a resume needs beside the weights
+PROJECT = Path(__file__).resolve().parents[2]
+NAME = re.compile(r"[a-z0-9_-]{1,64}")
+FINISHED = ("done", "failed", "cancelled")
 STALE = 30.0  # seconds without a heartbeat after which a process on another machine counts as dead
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """A run as it stands: state is "running", "done", "failed", "stopped" or "interrupted" (these can be resumed)."""
+    """A run as it stands.
+
+    state: "new" (nothing was done yet), "running", "done", "failed", "cancelled" or "interrupted"
+    sweep: the sweep it belongs to, "" for none
+    """
 
     name: str
     state: str
@@ -30,18 +38,35 @@ class RunStatus:
     held_out: float | None
     message: str
     created: str
+    sweep: str = ""
 
 
 def root() -> Path:
     """The folder of runs: $EXPLORER_RUNS, else runs/ of the project."""
-    return Path(os.environ.get("EXPLORER_RUNS") or Path(__file__).resolve().parents[2] / "runs")
+    return Path(os.environ.get("EXPLORER_RUNS") or PROJECT / "runs").expanduser().resolve()
+
+
+def names() -> list[str]:
+    """The names of all runs; what else lies in the folder (a copy with a name of its own, a half-made run) is none."""
+    found = (path.parent.name for path in root().glob("*/config.json"))
+    return sorted(name for name in found if NAME.fullmatch(name))
+
+
+def config_of(name: str) -> dict[str, Any]:
+    """What a run was made with; Problem when its config.json is damaged."""
+    found = files.read_json(folder_of(name) / "config.json")
+    if not isinstance(found.get("recipe"), dict) or not all(
+        key in found for key in ("model", "data", "seed")
+    ):
+        raise Problem("Run {name}: its config.json is damaged.", name=name)
+    return found
 
 
 def folder_of(name: str) -> Path:
     """The folder of a run; Problem that lists the known ones."""
     folder = root() / valid_name(name, "run")
     if not (folder / "config.json").is_file():
-        known = ", ".join(path.parent.name for path in sorted(root().glob("*/config.json"))[-12:]) or "-"
+        known = ", ".join(names()[-12:]) or "-"
         raise Problem("Unknown run {name}; known: {known}.", name=repr(name), known=known)
     return folder
 
@@ -60,14 +85,18 @@ def status(name: str) -> RunStatus:
         epoch=state.get("epoch", 0.0),
         held_out=state.get("held_out"),
         message=state.get("message", ""),
-        created=config.get("created", ""),
+        created=str(config.get("created", "")),
+        sweep=(config.get("sweep") or {}).get("name", ""),
     )
 
 
 def _derived(folder: Path, state: dict[str, Any]) -> str:
     if state.get("state") in FINISHED:
         return state["state"]
-    alive = process.alive(files.read_json(folder / "process.json"))
+    written = files.read_json(folder / "process.json")
+    if not any((folder / name).exists() for name in ("state.json", "process.json", "metrics.jsonl")):
+        return "new"
+    alive = process.alive(written)
     if alive is None:
         with contextlib.suppress(OSError):
             alive = time.time() - (folder / "heartbeat").stat().st_mtime < STALE
@@ -76,8 +105,11 @@ def _derived(folder: Path, state: dict[str, Any]) -> str:
 
 def statuses() -> list[RunStatus]:
     """Every run, newest first."""
-    found = [status(path.parent.name) for path in root().glob("*/config.json")]
-    return sorted(found, key=lambda run: run.created, reverse=True)
+    found = []
+    for name in names():
+        with contextlib.suppress(Problem):  # deleted meanwhile
+            found.append(status(name))
+    return sorted(found, key=lambda run: (run.created, run.name), reverse=True)
 
 
 def metrics(name: str) -> list[dict[str, Any]]:
@@ -91,7 +123,7 @@ def metrics(name: str) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
             step = int(row["step"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, AttributeError):
             continue
         if row.get("resumed"):
             rows = [old for old in rows if old["step"] <= step]

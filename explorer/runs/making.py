@@ -1,7 +1,6 @@
 """Making a run: everything that can be wrong about it is said before anything is trained."""
 
 import dataclasses
-import os
 import secrets
 import shutil
 import time
@@ -10,10 +9,13 @@ from typing import Any
 
 from explorer import files
 from explorer.data import ImageSet, holdout, load, valid_name
+from explorer.reach import allow
 from explorer.runs import events
+from explorer.runs.alive import rank, world
 from explorer.runs.folder import root
+from explorer.runs.keeping import make_room
 from explorer.text import Problem
-from explorer.training import check_batch, default_recipe, fitted, make_recipe
+from explorer.training import Recipe, check_batch, default_recipe, fitted, make_recipe
 
 
 def create(
@@ -27,26 +29,23 @@ def create(
     name: str | None = None,
     save_seconds: float = 120.0,
     tensorboard: bool = False,
+    sweep: dict[str, Any] | None = None,
 ) -> Path:
     """Make a run's folder and return it; nothing is trained yet.
 
     save_seconds: at least so often a checkpoint is written, besides the ends of epochs.
     tensorboard: also write what TensorBoard reads, into the run's folder.
+    sweep: which sweep the run belongs to and with which values (see sweeping).
     Under torchrun all processes call this with one name; the first makes the folder, the others wait for it.
     Raises Problem for whatever does not fit: unknown names, settings out of range, a name that is taken, absent data.
     """
-    from explorer import models
     from explorer.device import choose
 
-    models.spec(model)
+    allow("train")
     if tensorboard:
         events.check()
     recipe = recipe or default_recipe(model, data)
-    count = len(load(data, "train"))
-    chosen = fitted(make_recipe(recipe, settings, epochs=epochs), count, settings or {})
-    if chosen.holdout >= count:
-        raise Problem("Cannot hold out {count} of {n} pictures.", count=chosen.holdout, n=count)
-    check_batch(chosen, count - chosen.holdout, world())
+    chosen = recipe_for(model, data, recipe, settings, epochs)
     choose(device)
     if name is None and world() > 1:
         raise Problem("Several processes train one run: give it a name with --run NAME.")
@@ -56,6 +55,8 @@ def create(
         return _awaited(folder)
     if folder.exists() or name == "jobs":  # jobs/ holds the folders of jobs
         raise Problem("Run {name} is already there; choose another name or resume it.", name=repr(name))
+    if sweep is None:  # a sweep has made room for all of its runs
+        make_room()
     config = {
         "model": model,
         "data": data,
@@ -65,6 +66,7 @@ def create(
         "device": device,
         "save_seconds": save_seconds,
         "tensorboard": tensorboard,
+        "sweep": sweep,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
     partial = root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"  # a run is there whole or not at all
@@ -74,18 +76,27 @@ def create(
             partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    files.sweep(root())
     return folder
 
 
-def rank() -> int:
-    """Which of the processes that torchrun or SLURM started this one is; 0 writes, the others only train along."""
-    return int(os.environ.get("RANK", 0))
+def recipe_for(
+    model: str,
+    data: str,
+    recipe: str | None = None,
+    settings: dict[str, str] | None = None,
+    epochs: float | None = None,
+) -> Recipe:
+    """The recipe of a training, fitted to the number of pictures; Problem when it cannot be trained with."""
+    from explorer import models
 
-
-def world() -> int:
-    """How many processes train this run together."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    models.spec(model)
+    count = len(load(data, "train"))
+    chosen = make_recipe(recipe or default_recipe(model, data), settings, epochs=epochs)
+    chosen = fitted(chosen, count, settings or {})
+    if chosen.holdout >= count:
+        raise Problem("Cannot hold out {count} of {n} pictures.", count=chosen.holdout, n=count)
+    check_batch(chosen, count - chosen.holdout, world())
+    return chosen
 
 
 def _awaited(folder: Path, seconds: float = 120.0) -> Path:

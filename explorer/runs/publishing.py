@@ -4,6 +4,8 @@ import dataclasses
 import io
 import secrets
 import shutil
+import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
 from explorer.data import load, spread, valid_name
+from explorer.reach import allow
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
 
@@ -29,6 +32,7 @@ def publish(
     once; plain, 2-view and 6-view predictions are stored beside the weights. Until all this is done, a checkpoint that
     had the name before stays in its place.
     """
+    allow("publish")
     source = checkpoints.load(result(name))
     config = files.read_json(folder_of(name) / "config.json")
     target = checkpoints.root() / valid_name(checkpoint, "checkpoint")
@@ -44,6 +48,21 @@ def publish(
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return card
+
+
+def zipped(name: str) -> bytes:
+    """A run's result as a ZIP of a folder in Hugging Face layout: weights, config, README with the card, manifest."""
+    allow("export")
+    found = checkpoints.load(result(name), "cpu")
+    buffer = io.BytesIO()
+    with tempfile.TemporaryDirectory() as folder:
+        stage = Path(folder) / name
+        checkpoints.save(stage, found.model, found.card)
+        with zipfile.ZipFile(buffer, "w") as archive:  # weights do not get smaller by packing
+            for path in sorted(stage.rglob("*")):
+                if path.is_file():
+                    archive.write(path, path.relative_to(folder).as_posix())
+    return buffer.getvalue()
 
 
 def _examined(folder: Path, config: dict[str, Any], on_step) -> tuple[Card, dict[str, bytes]]:
