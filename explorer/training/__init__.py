@@ -1,5 +1,25 @@
 """Training: RECIPES say how, one file a method says what a step is, and `loop.fit` runs the steps."""
 
-from explorer.training.recipes import RECIPES, Recipe, check_batch, default_recipe, fitted, make_recipe
+from explorer.training.help import HELP
+from explorer.training.recipes import (
+    CHOICES,
+    RANGES,
+    RECIPES,
+    Recipe,
+    check_batch,
+    default_recipe,
+    fitted,
+    make_recipe,
+)
 
-__all__ = ["RECIPES", "Recipe", "check_batch", "default_recipe", "fitted", "make_recipe"]
+__all__ = [
+    "CHOICES",
+    "HELP",
+    "RANGES",
+    "RECIPES",
+    "Recipe",
+    "check_batch",
+    "default_recipe",
+    "fitted",
+    "make_recipe",
+]

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 
 from explorer import models
 from explorer.device import choose, precision, set_threads
+from explorer.reach import allow
 
 _PRECISION = {torch.bfloat16: "bf16-mixed", torch.float16: "16-mixed", torch.float32: "32-true"}
 
@@ -22,6 +23,7 @@ def make_fabric(model: str, device: str = "auto") -> Fabric:
 
     Under torchrun it joins the other processes (DDP; gloo on CPU, NCCL on CUDA), one device each.
     """
+    allow("train")  # whatever trains comes by here: runs, probes, range tests
     where = choose(device)
     set_threads()
     world = int(os.environ.get("WORLD_SIZE", 1))

@@ -18,7 +18,7 @@ class Task(Protocol):
     steps_per_epoch: int
 
     def step(self, step: int) -> dict[str, torch.Tensor]: ...
-    def evaluate(self) -> dict[str, float]: ...
+    def evaluate(self) -> dict[str, Any]: ...
     def state(self) -> dict[str, Any]: ...
     def load_state(self, state: dict[str, Any]) -> None: ...
 
@@ -27,7 +27,8 @@ class Task(Protocol):
 class Progress:
     """Where a training stands after `step` of `total` steps.
 
-    logs: means since the last Progress (loss, accuracy as a share);  held_out: at the ends of epochs, else empty
+    logs: means since the last Progress (loss, accuracy as a share)
+    held_out: what the task's `evaluate` found, at the ends of epochs, else empty
     images_per_second: since the last Progress, held-out evaluation left out;  seconds: since this process began
     """
 
@@ -37,7 +38,7 @@ class Progress:
     logs: dict[str, float]
     images_per_second: float
     seconds: float
-    held_out: dict[str, float] = field(default_factory=dict)
+    held_out: dict[str, Any] = field(default_factory=dict)
 
 
 def fit(task: Task, batch: int, start: int = 0, every: float = 1.0) -> Iterator[Progress]:

@@ -2,37 +2,45 @@
 
 import dataclasses
 import math
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from explorer.data.augment import FLIPS
+from explorer.data.augment import BORDERS, FLIPS
 from explorer.text import N_, Problem
 
-SCHEDULES = ("triangular", "step")
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+SCHEDULES = ("triangular", "cosine", "step", "constant")
 AVERAGES = ("none", "ema", "lookahead")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a classifier is trained: SGD with Nesterov momentum and what surrounds it.
+    """How a classifier is trained: the optimiser and what surrounds it. HELP has a sentence for each setting.
 
     lr: peak learning rate for the mean loss of a batch;  batch: pictures a step, over all devices together
+    optimizer: torch's;  momentum: of "sgd" and "rmsprop";  nesterov: for "sgd" with momentum
     schedule: "triangular" = from lr * lr_start linearly up to lr at the share `lr_peak` of all steps, then linearly
-        down to lr * lr_end;  "step" = torch's StepLR, times `gamma` every `step_epochs` epochs
-    weight_decay: on matrices and kernels only;  norm_lr: factor on the learning rate of BatchNorm's biases
+        down to lr * lr_end;  "cosine" = the same way up, then down along half a cosine;
+        "step" = torch's StepLR, times `gamma` every `step_epochs` epochs;  "constant" = lr
+    weight_decay: on matrices and kernels only, decoupled from the gradient with "adamw", else added to it (L2)
+    norm_lr: factor on the learning rate of BatchNorm's parameters
     frozen_after: epochs after which the whitening bias stops learning
     average: "ema" = a moving average with decay min(`decay`, (1 + n) / (10 + n)) after n steps is what is kept;
         "lookahead" = every 5 steps the weights move to an average whose inertia grows as 0.95^5 (t/T)^3 (Jordan 2024)
-    flip, shift, cutout: see data.augment;  holdout: training pictures set aside to choose and calibrate on
+    flip, shift, border, cutout: see data.augment;  jitter, randaugment, magnitude: see data.transforms
+    mixup, cutmix: alpha of the Beta distribution that the shares come from, see data.mixing
+    holdout: training pictures set aside to choose and calibrate on
     keep: "best" = the epoch with the best held-out accuracy, "last" = the last step
     """
 
     summary: str = ""
     epochs: float = 15
     batch: int = 128
+    optimizer: str = "sgd"
     lr: float = 0.1
     momentum: float = 0.9
+    nesterov: bool = True
     weight_decay: float = 5e-4
     norm_lr: float = 1.0
     schedule: str = "triangular"
@@ -47,17 +55,18 @@ class Recipe:
     frozen_after: float = 1e9
     flip: str = "alternating"
     shift: int = 2
+    border: str = "reflect"
+    jitter: float = 0.0
+    randaugment: int = 0
+    magnitude: int = 9
     cutout: int = 0
+    mixup: float = 0.0
+    cutmix: float = 0.0
     holdout: int = 5000
     keep: str = "best"
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("schedule", SCHEDULES),
-            ("average", AVERAGES),
-            ("flip", FLIPS),
-            ("keep", ("best", "last")),
-        ):
+        for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise Problem(
                     "Recipe: {name} is {value}; known: {known}.",
@@ -65,7 +74,7 @@ class Recipe:
                     value=repr(getattr(self, name)),
                     known=", ".join(known),
                 )
-        for name, low, high in _RANGES:
+        for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise Problem(
                     "Recipe: {name} is {value}; it must lie between {low} and {high}.",
@@ -77,20 +86,35 @@ class Recipe:
 
     def rate(self, step: int, total: int, steps_per_epoch: int) -> float:
         """The learning rate of a step (0 .. total - 1)."""
+        if self.schedule == "constant":
+            return self.lr
         if self.schedule == "step":
             return self.lr * self.gamma ** (step // (self.step_epochs * steps_per_epoch))
         peak = self.lr_peak * total
         if step < peak:
             return self.lr * (self.lr_start + (1 - self.lr_start) * step / peak)
+        if self.schedule == "cosine":
+            height = (1 + math.cos(math.pi * (step - peak) / max(total - peak, 1e-9))) / 2
+            return self.lr * (self.lr_end + (1 - self.lr_end) * height)
         return self.lr * (1 - (1 - self.lr_end) * (step - peak) / max(total - peak, 1e-9))
 
 
-_RANGES = (
-    ("epochs", 0.01, 10_000), ("batch", 2, 100_000), ("lr", 0, 100), ("momentum", 0, 0.9999), ("weight_decay", 0, 1),
-    ("norm_lr", 0, 1000), ("lr_start", 0, 1), ("lr_peak", 0, 1), ("lr_end", 0, 1), ("step_epochs", 1, 10_000),
-    ("gamma", 0, 1), ("label_smoothing", 0, 0.9), ("decay", 0, 1), ("shift", 0, 16), ("cutout", 0, 32),
-    ("holdout", 0, 1_000_000), ("frozen_after", 0, 1e9),
-)  # fmt: skip
+# What a setting may be: one of these names, or a number from the first to the last of these.
+CHOICES: dict[str, tuple[str, ...]] = {
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "average": AVERAGES,
+    "flip": FLIPS,
+    "border": BORDERS,
+    "keep": ("best", "last"),
+}
+RANGES: dict[str, tuple[float, float]] = {
+    "epochs": (0.01, 10_000), "batch": (2, 100_000), "lr": (0, 100), "momentum": (0, 0.9999), "weight_decay": (0, 1),
+    "norm_lr": (0, 1000), "lr_start": (0, 1), "lr_peak": (0, 1), "lr_end": (0, 1), "step_epochs": (1, 10_000),
+    "gamma": (0, 1), "label_smoothing": (0, 0.9), "decay": (0, 1), "frozen_after": (0, 1_000_000_000),
+    "shift": (0, 16), "jitter": (0, 1), "randaugment": (0, 10), "magnitude": (0, 30), "cutout": (0, 32),
+    "mixup": (0, 10), "cutmix": (0, 10), "holdout": (0, 1_000_000),
+}  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
     "short": Recipe(summary=N_("SGD, triangular rate, moving average: any classifier in 10 to 20 epochs")),
@@ -127,12 +151,14 @@ RECIPES: dict[str, Recipe] = {
         summary=N_("the course slides' settings, epochs not stated there"),
         epochs=90,
         lr=0.001,
+        nesterov=False,
         weight_decay=0.0,
         schedule="step",
         label_smoothing=0.0,
         average="none",
         flip="random",
         shift=4,
+        border="zero",
     ),
 }
 
@@ -170,6 +196,17 @@ def check_batch(recipe: Recipe, count: int, devices: int) -> None:
         )
 
 
+def _truth(text: str) -> bool:
+    """A switch as people write it; ValueError for anything else."""
+    word = str(text).strip().lower()
+    if word not in ("true", "yes", "1", "false", "no", "0"):
+        raise ValueError
+    return word in ("true", "yes", "1")
+
+
+_READERS: dict[type, Callable[[str], Any]] = {bool: _truth}  # other types read text themselves
+
+
 def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) -> Recipe:
     """The named recipe with single settings changed; text values are read as the setting's type.
 
@@ -187,7 +224,7 @@ def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) 
                 "Unknown setting {name}; known: {known}.", name=repr(key[:80]), known=", ".join(types)
             )
         try:
-            values[key] = types[key](text)
+            values[key] = _READERS.get(types[key], types[key])(text)
             if isinstance(values[key], float) and not math.isfinite(values[key]):
                 raise ValueError
         except ValueError as error:

@@ -1,12 +1,14 @@
 """RECIPES and the schedules, against values worked out by hand."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
 
+from explorer import text
 from explorer.text import Problem
-from explorer.training import RECIPES, Recipe, default_recipe, fitted, make_recipe
+from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe, default_recipe, fitted, make_recipe
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -41,6 +43,50 @@ def test_the_step_rate_is_torchs() -> None:
         theirs.step()
 
 
+def test_the_cosine_rate_by_hand() -> None:
+    recipe = Recipe(schedule="cosine", lr=2.0, lr_start=0.25, lr_peak=0.2, lr_end=0.1)
+    half = 0.2 + (2.0 - 0.2) * (1 + math.cos(math.pi / 4)) / 2  # a quarter of the way down
+    by_hand = {0: 0.5, 10: 1.25, 20: 2.0, 40: half, 60: 1.1, 100: 0.2}
+    for step, rate in by_hand.items():
+        assert recipe.rate(step, 100, 10) == pytest.approx(rate)
+
+
+def test_the_cosine_rate_without_a_way_up_is_torchs() -> None:
+    recipe = Recipe(schedule="cosine", lr=0.4, lr_peak=0.0, lr_end=0.05)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.4)
+    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50, eta_min=0.02)
+    for step in range(50):
+        assert recipe.rate(step, 50, 10) == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        theirs.step()
+
+
+def test_the_constant_rate_is_constant() -> None:
+    recipe = Recipe(schedule="constant", lr=0.3, lr_start=0.0)
+    assert {recipe.rate(step, 100, 10) for step in range(100)} == {0.3}
+
+
+@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+@pytest.mark.parametrize("peak", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("total", [1, 2, 7])
+def test_no_schedule_leaves_its_bounds(schedule: str, peak: float, total: int) -> None:
+    recipe = Recipe(schedule=schedule, lr=3.0, lr_peak=peak, step_epochs=1)
+    rates = [recipe.rate(step, total, 1) for step in range(total)]
+    assert all(0 <= rate <= 3.0 * 1.0001 for rate in rates)
+
+
+@pytest.mark.parametrize(("written", "meant"), [("true", True), ("Yes", True), ("1", True),
+    ("false", False), (" NO ", False), ("0", False)])  # fmt: skip
+def test_switches_are_read_as_people_write_them(written: str, meant: bool) -> None:
+    assert make_recipe("short", {"nesterov": written}).nesterov is meant
+
+
+@pytest.mark.parametrize("written", ["", "maybe", "2", "None", "truefalse", "참"])
+def test_anything_else_is_no_switch(written: str) -> None:
+    with pytest.raises(Problem, match=f"nesterov='{written}': expected bool"):
+        make_recipe("short", {"nesterov": written})
+
+
 def test_settings_are_read_as_their_type_and_the_rest_stays() -> None:
     changed = make_recipe("fastnet", {"batch": "256", "lr": "3e-1", "flip": "random"}, epochs=2)
     assert (changed.batch, changed.lr, changed.flip, changed.epochs) == (256, 0.3, "random", 2)
@@ -51,12 +97,17 @@ def test_settings_are_read_as_their_type_and_the_rest_stays() -> None:
 def test_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(Problem, match="Unknown recipe 'long'; known: short, fastnet, digits, slides"):
         make_recipe("long")
-    with pytest.raises(Problem, match="Unknown setting 'learning_rate'; known: epochs, batch, lr, momentum"):
+    with pytest.raises(
+        Problem,
+        match="Unknown setting 'learning_rate'; known: epochs, batch, optimizer, lr, momentum, nesterov",
+    ):
         make_recipe("short", {"learning_rate": "1"})
     with pytest.raises(Problem, match="Unknown setting 'summary'"):
         make_recipe("short", {"summary": "mine"})
     for name, known in (
-        ("schedule", "triangular, step"),
+        ("optimizer", "sgd, adam, adamw, rmsprop"),
+        ("schedule", "triangular, cosine, step, constant"),
+        ("border", "reflect, zero"),
         ("average", "none, ema, lookahead"),
         ("keep", "best, last"),
     ):
@@ -72,7 +123,10 @@ def test_unknown_names_list_the_known_ones() -> None:
         ("batch", "1", "between 2 and"), ("label_smoothing", "1", "between 0 and 0.9"), ("momentum", "1", "between"),
         ("epochs", "0", "between"), ("shift", "17", "between 0 and 16"), ("cutout", "33", "between 0 and 32"),
         ("holdout", "-1", "between"), ("decay", "1.1", "between"), ("step_epochs", "0", "between 1 and"),
-        ("frozen_after", "-1", "between"),
+        ("frozen_after", "-1", "between"), ("jitter", "1.1", "between 0 and 1"), ("jitter", "nan", "expected float"),
+        ("randaugment", "11", "between 0 and 10"), ("randaugment", "1e3", "expected int"),
+        ("magnitude", "31", "between 0 and 30"), ("magnitude", "-1", "between 0 and 30"),
+        ("mixup", "-0.1", "between 0 and 10"), ("cutmix", "inf", "expected float"), ("cutmix", "11", "between"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_one_sentence(setting: str, value: str, reason: str) -> None:
@@ -80,11 +134,42 @@ def test_a_value_that_does_not_fit_is_one_sentence(setting: str, value: str, rea
         make_recipe("short", {setting: value})
 
 
-def test_every_number_of_a_recipe_has_a_range() -> None:
-    from explorer.training import recipes
+def test_every_setting_has_its_bounds_or_names() -> None:
+    types = {f.name: f.type for f in dataclasses.fields(Recipe) if f.name != "summary"}
+    assert {name for name, kind in types.items() if kind in (int, float)} == set(RANGES)
+    assert {name for name, kind in types.items() if kind is str} == set(CHOICES)
+    assert {name for name, kind in types.items() if kind is bool} == {"nesterov"}
 
-    numbers = {f.name for f in dataclasses.fields(Recipe) if f.type in (int, float)}
-    assert numbers == {name for name, _, _ in recipes._RANGES}
+
+def unhelpful(helps: dict[str, str]) -> list[str]:
+    """Settings whose sentence is missing, left over, or does not say the bounds or names in either language."""
+    settings = [f.name for f in dataclasses.fields(Recipe) if f.name != "summary"]
+    found = [name for name in {*settings, *helps} if name not in helps or name not in settings]
+    for name in helps.keys() - set(found):
+        words = CHOICES.get(name) or [f"{bound:,}" for bound in RANGES.get(name, ())]
+        for sentence in (helps[name], text.catalogue()[helps[name]]):
+            if not all(word in sentence for word in words):
+                found.append(name)
+    return found
+
+
+def test_every_setting_says_what_it_does_and_its_bounds() -> None:
+    assert unhelpful(HELP) == []
+    assert list(HELP) == [f.name for f in dataclasses.fields(Recipe) if f.name != "summary"]
+
+
+def test_the_law_of_help_sees_a_fault() -> None:
+    assert unhelpful({name: words for name, words in HELP.items() if name != "lr"}) == ["lr"]
+    assert unhelpful(HELP | {"rate": HELP["lr"]}) == ["rate"]
+    assert set(unhelpful(HELP | {"mixup": HELP["cutout"]})) == {"mixup"}
+
+
+def test_the_course_recipe_is_the_one_on_the_slides() -> None:
+    """reported.toml, slides_classifiers: SGD + momentum, StepLR, random crop with (black) padding 4, flip."""
+    slides = RECIPES["slides"]
+    assert (slides.optimizer, slides.momentum, slides.nesterov, slides.weight_decay) == ("sgd", 0.9, False, 0)
+    assert (slides.lr, slides.batch, slides.schedule) == (0.001, 128, "step")
+    assert (slides.flip, slides.shift, slides.border) == ("random", 4, "zero")
 
 
 def test_a_recipe_is_fitted_to_few_pictures_except_what_was_asked_for() -> None:

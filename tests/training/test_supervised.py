@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 import math
 from dataclasses import replace
 from functools import partial
@@ -14,10 +15,11 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from explorer import data
+from explorer.analysis.ranking import auc_macro
 from explorer.models import MODELS, ModelSpec
 from explorer.models.fastnet import FastNet
 from explorer.text import Problem
-from explorer.training import Recipe
+from explorer.training import CHOICES, Recipe
 from explorer.training.loop import fit
 from explorer.training.supervised import Supervised
 
@@ -100,31 +102,56 @@ def differences(a, b, path: str = "") -> list[str]:
 # The step
 
 
-def smoothed(logits: torch.Tensor, labels: torch.Tensor, share: float) -> torch.Tensor:
-    """Mean over the batch of (1 - s) * -log p[label] + s * mean of -log p, written out."""
+def smoothed(logits: torch.Tensor, targets: torch.Tensor, share: float) -> torch.Tensor:
+    """Mean over the batch of (1 - s) * -log p[target] + s * mean of -log p, written out.
+
+    targets: labels (B,), or probabilities (B, K), which weigh the -log p
+    """
     total = 0.0
-    for row, label in zip(logits.double(), labels):
+    for row, target in zip(logits.double(), targets):
         log_p = row - torch.logsumexp(row, 0)
-        total += -(1 - share) * log_p[label] - share * log_p.mean()
-    return total / len(labels)
+        own = log_p[target] if target.dim() == 0 else (target * log_p).sum()
+        total += -(1 - share) * own - share * log_p.mean()
+    return total / len(targets)
 
 
+@pytest.mark.parametrize("mixing", [{}, {"mixup": 0.4}, {"cutmix": 1.0}, {"mixup": 1.0, "cutmix": 1.0}])
 @pytest.mark.parametrize("share", [0.0, 0.2])
-def test_the_loss_is_the_smoothed_one_by_hand(digits, share: float) -> None:
-    task = make(digits, "lenet", label_smoothing=share)
+def test_the_loss_is_the_smoothed_one_by_hand(digits, share: float, mixing: dict) -> None:
+    task = make(digits, "lenet", label_smoothing=share, **mixing)
     net = copy.deepcopy(task.model)
-    images, labels = task._batch(0)
+    images, targets = task._batch(0)
     logs = task.step(0)
     with torch.no_grad():
         logits = net(images)
-    assert logs["loss"].item() == pytest.approx(smoothed(logits, labels, share).item(), rel=1e-5)
-    assert logs["accuracy"].item() == (logits.argmax(1) == labels).float().mean().item()
+    assert logs["loss"].item() == pytest.approx(smoothed(logits, targets, share).item(), rel=1e-5)
+    dominant = targets.argmax(1) if mixing else targets
+    assert logs["accuracy"].item() == (logits.argmax(1) == dominant).float().mean().item()
+
+
+def moved_by(recipe: Recipe, past: dict, p: torch.Tensor, gradient: torch.Tensor, n: int) -> torch.Tensor:
+    """What step n (from 1 on) takes off a parameter, in units of the learning rate; `past` is its own memory."""
+    decay = recipe.weight_decay if p.dim() > 1 else 0.0
+    zero = torch.zeros_like(p)
+    if recipe.optimizer != "adamw":
+        gradient = gradient + decay * p
+    if recipe.optimizer == "sgd":
+        past["m"] = recipe.momentum * past.get("m", zero) + gradient
+        return gradient + recipe.momentum * past["m"] if recipe.nesterov else past["m"]
+    if recipe.optimizer == "rmsprop":
+        past["v"] = 0.99 * past.get("v", zero) + 0.01 * gradient**2
+        past["m"] = recipe.momentum * past.get("m", zero) + gradient / (past["v"].sqrt() + 1e-8)
+        return past["m"]
+    past["m"] = 0.9 * past.get("m", zero) + 0.1 * gradient
+    past["v"] = 0.999 * past.get("v", zero) + 0.001 * gradient**2
+    moved = past["m"] / (1 - 0.9**n) / ((past["v"] / (1 - 0.999**n)).sqrt() + 1e-8)
+    return moved + decay * p if recipe.optimizer == "adamw" else moved
 
 
 def by_hand(task: Supervised, steps: int) -> dict[str, torch.Tensor]:
-    """SGD with Nesterov momentum, weight decay on kernels and matrices only, the schedule: written out."""
+    """The optimiser, weight decay on kernels and matrices only, the schedule: written out."""
     recipe, net = task.recipe, copy.deepcopy(task.model).train()
-    momenta: dict[str, torch.Tensor] = {}
+    past: dict[str, dict[str, torch.Tensor]] = {name: {} for name, _ in net.named_parameters()}
     norms = {
         f"{n}.{p}"
         for n, m in net.named_modules()
@@ -141,26 +168,37 @@ def by_hand(task: Supervised, steps: int) -> dict[str, torch.Tensor]:
             for name, p in net.named_parameters():
                 if p.grad is None:
                     continue
-                gradient = p.grad + (recipe.weight_decay * p if p.dim() > 1 else 0)
-                momenta[name] = recipe.momentum * momenta[name] + gradient if step else gradient.clone()
                 factor = recipe.norm_lr if name in norms else 1.0
                 if name.startswith("whiten") and step >= recipe.frozen_after * task.steps_per_epoch:
                     factor = 0.0
-                p -= rate * factor * (gradient + recipe.momentum * momenta[name])
+                p -= rate * factor * moved_by(recipe, past[name], p, p.grad, step + 1)
     return net.state_dict()
 
 
-@pytest.mark.parametrize("model", ["lenet", "fastnet"])
-def test_the_weights_after_some_steps_are_those_worked_out_by_hand(digits, model: str) -> None:
+OPTIMIZERS = {
+    "nesterov": {"lr": 0.05},
+    "heavy ball": {"lr": 0.05, "nesterov": False},
+    "plain": {"lr": 0.05, "momentum": 0.0},
+    "adam": {"lr": 2e-3, "optimizer": "adam"},
+    "adamw": {"lr": 2e-3, "optimizer": "adamw"},
+    "rmsprop": {"lr": 2e-4, "optimizer": "rmsprop"},
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "optimizer"), [("fastnet", "nesterov"), *(("lenet", name) for name in OPTIMIZERS)]
+)
+def test_the_weights_after_some_steps_are_those_worked_out_by_hand(
+    digits, model: str, optimizer: str
+) -> None:
     settings = {
         "weight_decay": 0.05,
         "momentum": 0.8,
         "norm_lr": 3.0,
         "frozen_after": 0.25,
         "average": "none",
-        "lr": 0.05,
     }
-    task = make(digits, model, **settings)
+    task = make(digits, model, **(settings | OPTIMIZERS[optimizer]))
     start = copy.deepcopy(task.model.state_dict())
     expected = by_hand(task, 4)
     for step in range(4):
@@ -171,6 +209,17 @@ def test_the_weights_after_some_steps_are_those_worked_out_by_hand(digits, model
     if model == "fastnet":
         assert torch.equal(found["whiten.weight"], start["whiten.weight"]), "the whitening must not learn"
         assert not torch.equal(found["whiten.bias"], start["whiten.bias"])
+
+
+@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+def test_every_optimizer_learns_with_every_schedule(digits, optimizer: str, schedule: str) -> None:
+    few = digits.take(np.arange(20))
+    lr = {"sgd": 0.05, "adam": 3e-3, "adamw": 3e-3, "rmsprop": 5e-4}[optimizer]
+    settings = {"average": "none", "flip": "none", "shift": 0, "label_smoothing": 0.0, "step_epochs": 40}
+    task = make(few, "lenet", optimizer=optimizer, schedule=schedule, lr=lr, epochs=60, **settings)
+    losses = [task.step(step)["loss"].item() for step in range(60)]
+    assert np.mean(losses[-5:]) < 0.5 * losses[0]
 
 
 def test_one_batch_is_learnt_by_heart(digits) -> None:
@@ -210,6 +259,24 @@ def test_the_moving_average_is_the_one_by_hand(digits, model: str) -> None:
         assert torch.allclose(found[key].double(), value, atol=1e-6), key
     moved = task.model.state_dict()["head.weight"]
     assert not torch.allclose(found["head.weight"], moved, atol=1e-4), "the average is the model itself"
+
+
+def test_at_the_end_of_an_epoch_the_moving_average_has_statistics_of_its_own(digits) -> None:
+    """Those that torch's update_bn finds with the same pictures; in between, and at the start, the moving weights'."""
+    task = make(digits, "narrow", average="ema", decay=0.7)
+    for step in range(8):
+        task.step(step)
+        ours, theirs = (net.state_dict()["groups.0.norm1.running_mean"] for net in (task.average, task.model))
+        assert torch.equal(ours, theirs) == (step < 7)
+    reference = copy.deepcopy(task.average)
+    x = task._normalized(torch.from_numpy(digits.images.copy()))
+    torch.optim.swa_utils.update_bn([x], reference)
+    found = task.average.state_dict()
+    for key, value in reference.state_dict().items():
+        assert torch.allclose(found[key].float(), value.float(), atol=1e-5), key
+    momenta = {module.momentum for net in (task.average, task.model) for module in net.modules()
+               if isinstance(module, nn.BatchNorm2d)}  # fmt: skip
+    assert None not in momenta and not task.average.training
 
 
 def test_the_lookahead_is_the_one_by_hand(digits, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +389,49 @@ def test_two_interruptions_in_one_epoch_change_not_a_bit(digits, model: str, ave
     assert differences(snapshot(whole), state) == []
 
 
+EVERYTHING = {
+    "schedule": "cosine", "border": "zero", "randaugment": 2, "jitter": 0.4, "mixup": 0.4, "cutmix": 1.0, "cutout": 6,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
+def test_two_interruptions_change_not_a_bit_with_every_option(digits, optimizer: str) -> None:
+    settings = EVERYTHING | {"optimizer": optimizer, "lr": 0.01}
+    whole = make(digits, **settings)
+    run_on(whole, 0)
+    state, reached = None, 0
+    for stop in (3, 6, 13, None):
+        torch.manual_seed(stop or 99)
+        np.random.seed(stop or 99)
+        task = make(digits, **settings)
+        if state is not None:
+            task.load_state(state)
+        run_on(task, reached, stop)
+        state, reached = snapshot(task), stop
+    assert differences(snapshot(whole), state) == []
+
+
+def test_a_state_from_before_a_setting_was_there_goes_on(digits) -> None:
+    """It was trained as that setting's default says; another value of it is another run."""
+    state = snapshot(make(digits))
+    for later in ("optimizer", "nesterov", "border", "mixup"):
+        del state["about"]["recipe"][later]
+    make(digits).load_state(state)
+    with pytest.raises(Problem, match="The saved state is of another run"):
+        make(digits, optimizer="adam").load_state(state)
+
+
+def test_a_rate_from_elsewhere_takes_the_recipes_place(digits) -> None:
+    task, still = make(digits, norm_lr=3.0, average="ema"), make(digits)
+    before = copy.deepcopy(task.average.state_dict())
+    task.step(0, 0.123)
+    assert {group["lr"] / group["factor"] for group in task.optimizer.param_groups} == {0.123}
+    assert differences(before, task.average.state_dict()) == [], "the average has followed"
+    start = copy.deepcopy(dict(still.model.named_parameters()))
+    still.step(0, 0.0)
+    assert all(torch.equal(start[name], p) for name, p in still.model.named_parameters())
+
+
 def test_the_comparison_sees_one_bit(digits) -> None:
     task = make(digits)
     task.step(0)
@@ -358,9 +468,7 @@ def test_looking_at_the_held_out_pictures_changes_nothing(digits) -> None:
         looked.step(step)
         found = looked.evaluate()
     assert differences(snapshot(looked), snapshot(blind)) == []
-    assert (
-        found.keys() == {"accuracy", "loss"} and 0 <= found["accuracy"] <= 1 and math.isfinite(found["loss"])
-    )
+    assert found.keys() == {"accuracy", "loss", "auc", "confusion"}
     with torch.inference_mode():
         logits = looked.average.eval()(looked._normalized(torch.from_numpy(held.images.copy())))
     right = (logits.argmax(1).numpy() == held.labels).mean()
@@ -368,7 +476,27 @@ def test_looking_at_the_held_out_pictures_changes_nothing(digits) -> None:
     assert found["loss"] == pytest.approx(
         F.cross_entropy(logits, torch.from_numpy(held.labels)).item(), rel=1e-4
     )
+    expected = auc_macro(held.labels, logits.softmax(1).numpy())
+    assert found["auc"] == pytest.approx(expected, abs=1e-5) and 0 <= expected <= 1
+    counts = np.zeros((10, 10), int)
+    for label, said in zip(held.labels, logits.argmax(1)):
+        counts[label, said] += 1
+    assert found["confusion"] == counts.tolist()
+    assert json.loads(json.dumps(found)) == found
     assert make(digits).evaluate() == {}
+
+
+def test_what_is_not_defined_is_not_in_an_evaluation(digits) -> None:
+    one_class = digits.take(np.flatnonzero(digits.labels == 3))
+    found = make(digits, held=one_class).evaluate()
+    assert found.keys() == {"accuracy", "loss", "confusion"}
+    assert np.sum(found["confusion"]) == np.sum(found["confusion"][3]) == len(one_class)
+    many = replace(digits, classes=tuple(map(str, range(101))))
+    assert make(many, held=many).evaluate().keys() == {"accuracy", "loss", "auc"}
+    lost = make(digits, held=digits)
+    with torch.no_grad():
+        lost.average.head.bias[0] = torch.nan
+    assert "auc" not in lost.evaluate()
 
 
 # The loop

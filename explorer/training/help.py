@@ -1,0 +1,57 @@
+"""HELP: one sentence for every setting of a Recipe: what it does, in which unit, from where to where."""
+
+from explorer.text import N_
+
+HELP: dict[str, str] = {
+    "epochs": N_("How often every training picture is seen; 0.01 to 10,000."),
+    "batch": N_("Pictures in one step, over all devices together; 2 to 100,000."),
+    "optimizer": N_(
+        "How gradients become steps: sgd, adam, adamw (weight decay apart from the gradient) or rmsprop."
+    ),
+    "lr": N_(
+        "Learning rate at its highest, 0 to 100; about 0.1 for sgd, 0.001 for adam and adamw, 0.0001 for rmsprop."
+    ),
+    "momentum": N_("Share of the last step that goes on into the next, 0 to 0.9999; sgd and rmsprop only."),
+    "nesterov": N_("Take the gradient as if the momentum had already moved the weights; sgd only."),
+    "weight_decay": N_(
+        "How strongly kernels and matrices are drawn to zero, 0 to 1: L2, with adamw a share of each step's rate."
+    ),
+    "norm_lr": N_("Factor on the learning rate of BatchNorm's parameters, 0 to 1,000."),
+    "schedule": N_(
+        "The learning rate over time: triangular (up, then straight down), cosine (up, then down a cosine), "
+        "step (falls every few epochs) or constant."
+    ),
+    "lr_start": N_("Where triangular and cosine begin, as a share of the highest rate, 0 to 1."),
+    "lr_peak": N_("When triangular and cosine are highest, as a share of all steps, 0 to 1."),
+    "lr_end": N_("Where triangular and cosine end, as a share of the highest rate, 0 to 1."),
+    "step_epochs": N_("Epochs between two falls of the step schedule, 1 to 10,000."),
+    "gamma": N_("What the step schedule multiplies the rate with at each fall, 0 to 1."),
+    "label_smoothing": N_("Share of the target spread evenly over all classes, 0 to 0.9."),
+    "average": N_(
+        "Which weights are kept: none (the last), ema (their moving average) or lookahead (every 5 steps the weights "
+        "themselves move to an average)."
+    ),
+    "decay": N_("Share of the old average that ema keeps at each step, 0 to 1; less in the first steps."),
+    "frozen_after": N_("Epochs after which fastnet's whitening bias stops learning, 0 to 1,000,000,000."),
+    "flip": N_(
+        "Mirror pictures: none, random (a coin every time) or alternating (one side in odd epochs, the other in even)."
+    ),
+    "shift": N_("Move a picture by up to so many pixels each way, 0 to 16."),
+    "border": N_("What a shift leaves empty: reflect (the picture mirrored) or zero (black)."),
+    "jitter": N_("Brightness, contrast and saturation by random factors from 1 - this to 1 + this, 0 to 1."),
+    "randaugment": N_(
+        "RandAugment: random operations on each picture (turns, shears, colours), 0 to 10 of them; 2 is usual."
+    ),
+    "magnitude": N_("How strong RandAugment's operations are, 0 to 30; used when randaugment is above 0."),
+    "cutout": N_("Side in pixels of a square set to the mean colour, 0 to 32; 0 is none."),
+    "mixup": N_(
+        "Blend each picture and its label with another's: alpha of the Beta distribution of the shares, 0 to 10; "
+        "0 is none."
+    ),
+    "cutmix": N_(
+        "Put a box of another picture into each, labels by area: alpha of the Beta distribution, 0 to 10; 0 is none. "
+        "With mixup too, a coin for every batch."
+    ),
+    "holdout": N_("Training pictures set aside to choose and calibrate on, 0 to 1,000,000."),
+    "keep": N_("Which checkpoint is kept: best (on the held-out pictures) or last."),
+}
