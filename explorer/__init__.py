@@ -8,7 +8,8 @@ The rooms, and the one law: data goes left to right, and a room imports only roo
     text         sentences in English and Korean, errors that carry their template
     device       the one place that chooses device, precision and thread counts
     reported     the figures that the course slides report, with their comparability
-    files, process, reporter   writing in one step; is that process still ours; what a job says of itself
+    files, process, reporter, turns   writing in one step; is that process still ours; a job about itself; its turn
+    reach        what strangers may do on a public server
     data         DATASETS: named sets of 32x32 pictures; decoding of any picture; augmentation
     models       MODELS: one paper, one file
     checkpoints  weights + config + card + manifest in a folder; never a pickled class (foreign: a .pt from elsewhere)

@@ -1,4 +1,4 @@
-"""`python -m explorer …`: the commands of explorer/cli.py."""
+"""`python -m explorer …`: the commands of explorer/cli/."""
 
 import sys
 

@@ -52,6 +52,8 @@ def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")
                     print(
                         json.dumps(answer.value, ensure_ascii=False) if as_json else answer.text, flush=True
                     )
+                    if job:
+                        job.answer(answer.value)
             except Problem as problem:
                 return fail(str(problem), as_json)
             except KeyboardInterrupt as stop:  # its text, if it has one, knows more
