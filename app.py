@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from explorer import jobs
+from explorer import reach
 from explorer.ui import ready, uploads, widgets
 
 log = logging.getLogger("explorer")
@@ -27,13 +27,13 @@ def _others_can_reach(address: str | None) -> bool:
         return address != "localhost"
 
 
-# Read by jobs.submit and the pages: whoever reaches this server may look, predict and explain, nothing more.
+# Read by reach.allow: whoever reaches this server may look, predict and explain, nothing more.
 if _others_can_reach(st.config.get_option("server.address")):
     if os.environ.get("EXPLORER_TOKEN"):
         os.environ["EXPLORER_ASK_TOKEN"] = "1"
     else:
         os.environ["EXPLORER_PUBLIC"] = "1"
-if jobs.public_mode():
+if reach.public_mode():
     # More is refused before all of it has come.
     st.config.set_option("server.maxUploadSize", uploads.PUBLIC_MB)
 

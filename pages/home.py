@@ -30,8 +30,22 @@ QUESTIONS = [
         "evaluate",
         N_("What one puts right and the other breaks, and whether chance would explain it."),
     ),
+    (
+        N_("How does a model learn?"),
+        "train",
+        N_("Train one and watch: curves, a confusion matrix that grows; stop, resume, change a setting."),
+    ),
+    (
+        N_("Which settings matter?"),
+        "train",
+        N_("A sweep over two of them as a map, and a test that finds the learning rate."),
+    ),
 ]
-ANSWERS = {"predict": N_("Predict a picture"), "evaluate": N_("Evaluate a model")}
+ANSWERS = {
+    "predict": N_("Predict a picture"),
+    "evaluate": N_("Evaluate a model"),
+    "train": N_("Train a classifier"),
+}
 
 
 def notes(lines: list[str]) -> None:

@@ -1,10 +1,11 @@
 """Start a job with a button and follow it. The job id stands in the address, so any session can follow it again."""
 
+import contextlib
 from datetime import timedelta
 
 import streamlit as st
 
-from explorer import jobs
+from explorer import jobs, reach
 from explorer.jobs import JobStatus
 from explorer.text import Problem, t
 
@@ -14,7 +15,7 @@ EVERY = timedelta(seconds=1)
 def get_data_button(name: str) -> None:
     """The button that gets a data set; once pressed, how far that is, a way to stop it, and how it ended."""
     kind = "data"
-    if jobs.public_mode():
+    if reach.public_mode():
         st.caption(
             t(
                 "This server is public: only its owner can get {name} (python -m explorer data get {name}).",
@@ -24,10 +25,10 @@ def get_data_button(name: str) -> None:
         return
     found = attached(kind)
     if found and found.live:
-        _follow(found.id)
+        follow(found.id)
         return
     if found:
-        _ended(found)
+        ended(found)
     problem = st.session_state.pop("job problem", None)
     if problem:
         st.error(str(problem), icon=":material/warning:")
@@ -63,7 +64,7 @@ def attached(kind: str) -> JobStatus | None:
 
 
 @st.fragment(run_every=EVERY)
-def _follow(job_id: str) -> None:
+def follow(job_id: str) -> None:
     """Draw a live job anew every second; when it has ended, the whole page, which can go on then."""
     found = jobs.status(job_id)
     if not found.live:
@@ -71,18 +72,30 @@ def _follow(job_id: str) -> None:
     words = t(found.message) if found.message else t(jobs.STATES[found.state])
     if found.progress is not None:
         words += f" · {100 * found.progress:.0f} %"
-    st.progress(found.progress or 0.0, text=f"{words} · {_minutes(found.seconds)}")
-    st.button(t("Stop"), on_click=jobs.stop, args=(job_id,), key=f"stop {job_id}", icon=":material/stop:")
+    words += f" · {_minutes(found.seconds)}"
+    if found.left is not None:
+        words += " · " + t("{time} left", time=_minutes(found.left))
+    st.progress(found.progress or 0.0, text=words)
+    if reach.public_mode():
+        return
+    st.button(t("Stop"), on_click=stop, args=(job_id,), key=f"stop {job_id}", icon=":material/stop:",
+              disabled=found.state == "stopping")  # fmt: skip
 
 
-def _ended(found: JobStatus) -> None:
+def stop(job_id: str) -> None:
+    """Ask a job to stop (a callback: it may be gone, or the server public)."""
+    with contextlib.suppress(Problem):
+        jobs.ask_to_stop(job_id)
+
+
+def ended(found: JobStatus) -> None:
     """How a job ended, when it did not end well."""
     if found.state == "done":
         return
     reason = str(found.error) if found.error else t(jobs.STATES[found.state])
     st.error(reason, icon=":material/warning:")
     lines = jobs.logs(found.id, 20)
-    if lines:
+    if lines and not reach.public_mode():  # strangers need no paths and traces of this machine
         with st.expander(t("What it said last")):
             st.code("\n".join(lines), language=None)
 

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from explorer import checkpoints, jobs
+from explorer import checkpoints, reach
 from explorer.text import Problem, language, t
 
 log = logging.getLogger("explorer")
@@ -111,7 +111,7 @@ def state() -> dict[str, Any]:
         return {"ready": False, "step": f"the checkpoints cannot be read: {error}"}
     return {
         "ready": _progress["forward"] is not None and _progress["seconds"] is not None,
-        "public": jobs.public_mode(),
+        "public": reach.public_mode(),
         "step": _progress["step"],
         "checkpoints": [entry.name for entry in entries if entry.card],
         "unreadable": {entry.name: str(entry.problem) for entry in entries if not entry.card},

@@ -21,6 +21,7 @@ PAGES = {
     N_("Classifiers"): [
         ("predict", N_("Predict"), "image_search", N_("Drop in a picture and see what the models say")),
         ("evaluate", N_("Evaluate"), "grid_on", N_("How often a model is wrong, and where")),
+        ("train", N_("Train"), "model_training", N_("Watch a model learn, and put it on the other pages")),
     ],
 }
 

@@ -15,7 +15,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
-from explorer import jobs, text
+from explorer import reach, text
 from explorer.data import samples
 from explorer.data.picture import Picture, open_picture, shown_name, square
 from explorer.text import Problem, t
@@ -36,7 +36,7 @@ MultiPartParser.spool_max_size = 2 * LOCAL_MB * 1_000_000
 
 def most_megabytes() -> int:
     """The largest file that is taken: less where strangers can reach the server."""
-    return PUBLIC_MB if jobs.public_mode() else LOCAL_MB
+    return PUBLIC_MB if reach.public_mode() else LOCAL_MB
 
 
 def drop_zone() -> dict[str, Picture]:

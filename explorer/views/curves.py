@@ -7,7 +7,7 @@ import numpy as np
 from explorer.analysis.ranking import Curve
 from explorer.text import t
 from explorer.views import style
-from explorer.views.figure import wrapped
+from explorer.views.figure import heading
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -88,16 +88,11 @@ def _lines(
             hovertemplate=f"{name}<br>%{{x:.4f}}, %{{y:.4f}}<br>p ≥ %{{customdata:.4f}}"
             f"<extra>{area} {value:.4f}</extra>",
         )  # fmt: skip
-    lines_above = wrapped(sentence), wrapped(source, 60)
-    above = 24 * len(lines_above[0]) + 18 * len(lines_above[1])
+    title, above = heading(sentence, source)
     return figure.update_layout(
-        title={
-            "text": "<br>".join(lines_above[0]),
-            "subtitle": {"text": "<br>".join(lines_above[1]), "font": {"size": 12, "weight": "normal"}},
-            "x": 0, "xanchor": "left", "y": 0.985, "yanchor": "top", "yref": "container", "pad": {"t": 4},
-        },
+        title=title,
         margin={"t": above + 20, "l": 10, "r": 10, "b": 10},
         height=430 + above + 24 * -(-len(classes) // 3),
         legend={"orientation": "h", "y": -0.18, "yanchor": "top", "x": 0, "title": {"text": f"{area}: "}},
         hovermode="closest",
-    )  # fmt: skip
+    )

@@ -10,7 +10,7 @@ from explorer.analysis.classification import top_confusions
 from explorer.analysis.comparison import Comparison, rates_of
 from explorer.text import t
 from explorer.views import style
-from explorer.views.figure import percentage, title
+from explorer.views.figure import legend, percentage, quoted, title
 
 PRINT_UP_TO = 20  # classes; with more, cells are too small for numbers
 
@@ -62,7 +62,7 @@ def confusion_matrix(
             "domain": [(k / anchors) ** 2 for k in range(anchors + 1)],
             "range": list(style.SEQUENTIAL),
         },
-        "legend": _legend(t("share of the true class"), [0, 0.25, 0.5, 1], ".0%"),
+        "legend": legend(t("share of the true class"), [0, 0.25, 0.5, 1], ".0%"),
     }
     tooltip = [
         {"field": "true", "title": t("true class")},
@@ -109,7 +109,7 @@ def difference_matrix(
         "field": "points",
         "type": "quantitative",
         "scale": {"domain": [100 * s * abs(s) for s in steps], "range": list(style.SIGNED)},
-        "legend": _legend(t("second minus first, percentage points"), [-100, -50, 0, 50, 100], "+d"),
+        "legend": legend(t("second minus first, percentage points"), [-100, -50, 0, 50, 100], "+d"),
     }
     tooltip = [
         {"field": "true", "title": t("true class")},
@@ -124,7 +124,7 @@ def framed(spec: dict, true: str | None, predicted: str | None) -> dict:
     if true is None and predicted is None:
         return spec
     test = [
-        f"datum.{field} === {_quoted(name)}"
+        f"datum.{field} === {quoted(name)}"
         for field, name in (("true", true), ("predicted", predicted))
         if name is not None
     ]
@@ -180,15 +180,3 @@ def _matrix(cells: list[dict], names: list[str], colour: dict, tooltip: list[dic
         "layer": layers,
         "config": {"scale": {"bandPaddingInner": 0.06, "bandPaddingOuter": 0}, "view": {"stroke": None}},
     }
-
-
-def _legend(label: str, values: list[float], form: str) -> dict:
-    return {
-        "title": label, "orient": "bottom", "direction": "horizontal", "gradientLength": 220,
-        "gradientThickness": 10, "values": values, "format": form, "titleLimit": 320,
-    }  # fmt: skip
-
-
-def _quoted(name: str) -> str:
-    """A class name as a string inside a Vega expression."""
-    return '"' + name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'

@@ -146,7 +146,7 @@ def test_large_type_leaves_the_charts_own_sizes_alone() -> None:
 def _job(**values: Any) -> JobStatus:
     known = {
         "id": "data-1", "kind": "data", "state": "running", "progress": 0.25, "message": "", "done": 1,
-        "total": 4, "error": None, "seconds": 65.0,
+        "total": 4, "error": None, "seconds": 65.0, "left": 130.0, "created": 0.0,
     }  # fmt: skip
     return JobStatus(**{**known, **values})
 
@@ -167,7 +167,7 @@ def test_the_data_button_starts_a_job_and_follows_it(monkeypatch: pytest.MonkeyP
     assert asked == [(["data", "get", "cifar10"], "data")]
     assert address(app, "job") == "data-1"
     progress = app.get("progress")[0].proto
-    assert progress.value == 25 and "25 %" in progress.text and "1:05" in progress.text
+    assert progress.value == 25 and all(part in progress.text for part in ("25 %", "1:05", "2:10 left"))
     assert [button.label for button in app.button] == ["Stop"]
 
 

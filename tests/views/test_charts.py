@@ -14,7 +14,7 @@ from explorer.analysis.comparison import compare
 from explorer.analysis.ranking import curves
 from explorer.views import classification, matrix
 from explorer.views import curves as lines
-from explorer.views.figure import percentage, wrapped
+from explorer.views.figure import heading, percentage, wrapped
 
 CLASSES = ("air plane", "cat", 'a "quoted\\" name', "개")
 SOURCE = "made-up · n = 400"
@@ -203,3 +203,10 @@ def test_titles_are_wrapped_and_korean_counts_double():
     assert wrapped("가나 다라 마바", 9) == ["가나 다라", "마바"]
     assert wrapped("unbreakable", 3) == ["unbreakable"]
     assert [percentage(v) for v in (0, 0.0004, 0.934, 0.9999, 1)] == ["0", "0.0", "93.4", "100.0", "100"]
+
+
+def test_a_plotly_title_is_shown_as_written_and_gets_room_for_its_lines():
+    one, above = heading("<b> & “cat”", SOURCE)
+    assert one["text"] == "&lt;b&gt; &amp; “cat”" and one["subtitle"]["text"] == SOURCE
+    two, more = heading(" ".join(["a sentence of two lines"] * 2), SOURCE)
+    assert two["text"].count("<br>") == 1 and two["pad"]["t"] > one["pad"]["t"] and more > above + 24

@@ -1,0 +1,276 @@
+"""The form of a training: task, net, data, and every setting of its recipe, with a live preview of the pictures."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from explorer import data, device, models, reported, runs
+from explorer.text import N_, Problem, t
+from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe, default_recipe, fitted, make_recipe
+from explorer.training.batches import preview
+from explorer.ui import cache, evidence, widgets
+from explorer.views import schedule
+
+# Every setting stands in one group (a test compares); a recipe's summary is no setting.
+GROUPS: dict[str, tuple[str, ...]] = {
+    N_("Optimiser"): ("optimizer", "lr", "batch", "epochs", "momentum", "nesterov", "weight_decay"),
+    N_("Learning rate over time"): ("schedule", "lr_start", "lr_peak", "lr_end", "step_epochs", "gamma"),
+    N_("Augmentation"): (
+        "flip", "shift", "border", "jitter", "randaugment", "magnitude", "cutout", "mixup", "cutmix",
+    ),
+    N_("Labels, averages, what is held out and kept"): (
+        "label_smoothing", "average", "decay", "holdout", "keep", "norm_lr", "frozen_after",
+    ),
+}  # fmt: skip
+NAMES: dict[str, str] = {  # what a setting is called on screen; the name in the recipe stands beside it
+    "optimizer": N_("Optimiser"), "lr": N_("Learning rate"), "batch": N_("Batch size"), "momentum": N_("Momentum"),
+    "nesterov": N_("Nesterov"), "weight_decay": N_("Weight decay"), "norm_lr": N_("Rate of BatchNorm's parameters"),
+    "frozen_after": N_("Whitening bias learns for (epochs)"), "epochs": N_("Epochs"), "schedule": N_("Schedule"),
+    "lr_start": N_("Starts at (share)"), "lr_peak": N_("Peak at (share of all steps)"),
+    "lr_end": N_("Ends at (share)"), "step_epochs": N_("Step every (epochs)"), "gamma": N_("Step times"),
+    "flip": N_("Flip"), "shift": N_("Crop, shift up to (pixels)"), "border": N_("Border"),
+    "jitter": N_("Colour jitter"), "randaugment": N_("RandAugment, operations"), "magnitude": N_("its magnitude"),
+    "cutout": N_("Cutout (pixels)"), "mixup": N_("Mixup, alpha"), "cutmix": N_("CutMix, alpha"),
+    "label_smoothing": N_("Label smoothing"), "average": N_("Average of the weights"), "decay": N_("its decay"),
+    "holdout": N_("Held-out pictures"), "keep": N_("Checkpoint kept"),
+}  # fmt: skip
+USUAL = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-4}  # rates; what suits SGD makes these diverge
+PREVIEWED, ROWS = 10, 3  # pictures of the preview, and how often each is augmented
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the form asks for: `recipe` with `settings` changed, as `runs.create` takes them."""
+
+    model: str
+    data: str
+    recipe: str
+    settings: dict[str, str]
+    seed: int
+    device: str
+    tensorboard: bool
+    made: Recipe
+
+    def options(self) -> dict[str, Any]:
+        """The arguments of `runs.create` besides the run's name."""
+        return {
+            "model": self.model, "data": self.data, "recipe": self.recipe, "settings": self.settings,
+            "seed": self.seed, "device": self.device, "tensorboard": self.tensorboard,
+        }  # fmt: skip
+
+    def arguments(self) -> list[str]:
+        """The same as words of a command line."""
+        changes = [word for key, value in self.settings.items() for word in ("--set", f"{key}={value}")]
+        return ["--model", self.model, "--data", self.data, "--recipe", self.recipe, *changes,
+                "--device", self.device]  # fmt: skip
+
+
+def irrelevant(name: str, now: dict[str, Any]) -> bool:
+    """Whether a setting changes nothing beside the others as they are: then it is shown, but cannot be changed."""
+    if name == "momentum":
+        return now["optimizer"] not in ("sgd", "rmsprop")
+    if name == "nesterov":
+        return now["optimizer"] != "sgd" or not now["momentum"]
+    if name in ("step_epochs", "gamma"):
+        return now["schedule"] != "step"
+    if name in ("lr_start", "lr_peak", "lr_end"):
+        return now["schedule"] not in ("triangular", "cosine")
+    if name == "decay":
+        return now["average"] != "ema"
+    if name == "magnitude":
+        return not now["randaugment"]
+    if name == "border":
+        return not now["shift"]
+    return False
+
+
+def devices() -> list[str]:
+    """The devices that this machine has, the one that "auto" would take first."""
+    found = [device.choose().type]
+    for name in device.DEVICES[1:]:
+        try:
+            found.append(device.choose(name).type)
+        except Problem:
+            continue
+    return list(dict.fromkeys(found))
+
+
+def form(key: str = "") -> Choice | None:
+    """Draw the form and return what it asks for; None, with the reason on screen, when that cannot be trained.
+
+    key: tells several forms of one page apart
+    """
+    clone, config = _cloned()
+    with st.grid(4, min_column_width=190):
+        tasks = {spec.task: t(TASKS.get(spec.task, spec.task)) for spec in models.MODELS.values()}
+        task = widgets.select(t("Task"), tasks, key="task")
+        nets = {name: name for name, spec in models.MODELS.items() if spec.task == task}
+        model = widgets.select(t("Net"), nets, key="net", default=config.get("model", "fastnet"))
+        sets = {name: name for name in data.names() if "train" in data.spec(name).splits}
+        chosen = widgets.select(t("Data"), sets, key="data", default=config.get("data", "digits"))
+        kinds = {"": t("best known for the net")} | {name: name for name in RECIPES}
+        with st.container():
+            recipe = widgets.select(t("Recipe"), kinds, key="recipe", default=config.get("recipe_name", ""))
+            if recipe != "slides":
+                st.button(t("The course's recipe"), on_click=_to_slides, key="slides", type="tertiary",
+                          icon=":material/school:")  # fmt: skip
+    recipe = recipe or default_recipe(model, chosen)
+    spec = models.spec(model)
+    st.caption(f"{model}: {spec.paper}; {t(spec.stem)} · {recipe}: {t(RECIPES[recipe].summary)}")
+    if recipe == "slides":
+        _reported(model)
+    if not data.available(chosen):
+        widgets.empty_state(t("{name} is not here yet; training needs all of its pictures.", name=chosen))
+        widgets.get_data_button(chosen)
+        return None
+    pictures = cache.images(chosen, "train")
+    fits = (config.get("model"), config.get("data"), config.get("recipe_name")) == (model, chosen, recipe)
+    base = Recipe(**config["recipe"]) if fits else fitted(RECIPES[recipe], len(pictures))
+    mark = f"{key}|{clone}|{model}|{chosen}|{recipe}"  # another net, data or recipe: another set of values
+    now = _knobs(base, mark, pictures)
+    left, right, last = st.columns(3, vertical_alignment="bottom")
+    with left:
+        seed = int(
+            st.number_input(
+                t("Seed"), 0, 2**31 - 1, int(config.get("seed", 0)), key=f"seed|{mark}",
+                help=t("Decides everything that is random: the same seed gives the same training."),
+            )
+        )  # fmt: skip
+    with right:
+        where = widgets.select(t("Device"), {name: name for name in devices()}, key="device")
+    with last:
+        events = st.toggle(
+            t("Also for TensorBoard"),
+            key="tensorboard",
+            bind="query-params",
+            help=t("Writes its event files beside the run's own: point TensorBoard at the folder of runs"),
+        )
+    # What differs from the recipe, and what differs from how the recipe was fitted to the pictures.
+    plain = RECIPES[recipe]
+    changes = {
+        name: str(value)
+        for name, value in now.items()
+        if value != getattr(plain, name) or value != getattr(base, name)
+    }
+    with widgets.problems():
+        made = make_recipe(recipe, changes)
+        return Choice(model, chosen, recipe, changes, seed, where, events, made)
+    return None
+
+
+TASKS = {"classifier": N_("Classify pictures")}
+
+
+def _cloned() -> tuple[str, dict[str, Any]]:
+    """The run whose settings the form starts with, and its config; "" without one."""
+    asked = st.query_params.get("clone", "")
+    try:
+        config = runs.config_of(asked)
+        Recipe(**config["recipe"])
+    except (Problem, TypeError, KeyError):  # gone, damaged, or made by another version with other settings
+        return "", {}
+    return asked, config
+
+
+def _to_slides() -> None:
+    st.query_params["recipe"] = "slides"
+
+
+def _reported(model: str) -> None:
+    """What the slides say about this recipe, and what they reached with it."""
+    words = t("The course slides: {recipe}.", recipe=reported.recipes()["slides_classifiers"])
+    figure = reported.figures().get(f"accuracy.{model}")
+    if figure:
+        words += " " + t(
+            "Reported for {model}: {value} {unit} ({source}); {why}.",
+            model=model, value=figure.value, unit=t(figure.unit), source=figure.source, why=t(figure.why),
+        )  # fmt: skip
+    st.info(words, icon=":material/school:")
+
+
+def _knobs(base: Recipe, mark: str, pictures: data.ImageSet) -> dict[str, Any]:
+    """A widget for every setting, in groups; the first of them stands open, the preview below augmentation."""
+    now = {
+        field.name: st.session_state.get(f"{field.name}|{mark}", getattr(base, field.name))
+        for field in dataclasses.fields(Recipe)
+        if field.name != "summary"
+    }
+    for n, (group, names) in enumerate(GROUPS.items()):
+        changed = sum(now[name] != getattr(base, name) for name in names)
+        title = t(group) + (f" · {t('{n} changed', n=changed)}" if changed else "")
+        place = st.expander(title, expanded=n == 0, key=f"group {n}", on_change="rerun")
+        if not place.open:  # its values are kept; not drawing them halves the cost of the page
+            continue
+        with place:
+            with st.grid(4, min_column_width=170):
+                for name in names:
+                    now[name] = _knob(name, base, mark, irrelevant(name, now))
+            if group == "Learning rate over time":
+                _rate_chart(now, base, len(pictures))
+            if group == "Augmentation":
+                _preview(now, base, pictures)
+    return now
+
+
+def _knob(name: str, base: Recipe, mark: str, disabled: bool) -> Any:
+    value, key = getattr(base, name), f"{name}|{mark}"
+    shared: dict[str, Any] = {
+        "key": key, "help": f"`{name}`: {t(HELP[name])}", "disabled": disabled, "persist_state": "session",
+    }  # fmt: skip
+    label = t(NAMES[name])
+    st.session_state.setdefault(key, value if isinstance(value, bool | int | str) else float(value))
+    if name == "optimizer":
+
+        def usual() -> None:
+            chosen = st.session_state[key]
+            st.session_state[f"lr|{mark}"] = base.lr if chosen == value else USUAL.get(chosen, 0.1)
+
+        shared["on_change"] = usual
+    if name in CHOICES:
+        return st.selectbox(label, CHOICES[name], **shared)
+    if isinstance(value, bool):
+        return st.toggle(label, **shared)
+    low, high = RANGES[name]
+    if isinstance(value, int):
+        return int(st.number_input(label, int(low), int(high), **shared))
+    found = st.number_input(label, float(low), float(high), format="%g", step=None, **shared)
+    return float(found)
+
+
+def _rate_chart(now: dict[str, Any], base: Recipe, count: int) -> None:
+    """The learning rate over the run, at 200 of its steps."""
+    with widgets.problems():
+        recipe = dataclasses.replace(base, **now)
+        per_epoch = max(1, (count - recipe.holdout) // recipe.batch)
+        total = max(1, round(recipe.epochs * per_epoch))
+        steps = sorted({round(k * (total - 1) / 199) for k in range(200)})
+        rates = [recipe.rate(step, total, per_epoch) for step in steps]
+        epochs = [step / per_epoch for step in steps]
+        spec = schedule.rate_curve(epochs, rates, evidence.dark())
+        widgets.chart(spec, key="rate chart", alt=" ".join(spec["title"]["text"]))
+
+
+def _preview(now: dict[str, Any], base: Recipe, pictures: data.ImageSet) -> None:
+    """Training pictures as the net gets them, augmented anew in every row."""
+    with widgets.problems():
+        recipe = dataclasses.replace(base, **now)
+        some = data.spread(len(pictures), PREVIEWED)
+        key = ("preview", pictures.fingerprint, recipe)
+
+        def make() -> np.ndarray:
+            return preview(pictures.images[some], recipe, pictures.mean, pictures.std, rows=ROWS)
+
+        rows = evidence.kept(key, make)
+        names = [pictures.classes[int(label)] for label in pictures.labels[some]]
+        st.caption(
+            t("Training pictures as they are, and below them as the net gets them: augmented anew each time.")
+        )
+        for row, images in enumerate([pictures.images[some], *rows]):
+            alts = [
+                t("{name}, as it is", name=name) if row == 0 else t("{name}, augmented", name=name)
+                for name in names
+            ]
+            widgets.strip(list(images), alts)

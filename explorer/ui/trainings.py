@@ -1,0 +1,368 @@
+"""Trainings on a page: start one, watch it live, lay several over each other, and what to do with one that ended."""
+
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import streamlit as st
+
+from explorer import checkpoints, data, jobs, reach, runs
+from explorer.files import read_json
+from explorer.text import Problem, t
+from explorer.ui import cache, progress, settings, widgets
+from explorer.ui.evidence import dark, drawn, halves
+from explorer.views import matrix
+from explorer.views import training as charts
+from explorer.views.measures import ACROSS, MEASURES
+
+EVERY = timedelta(seconds=2)
+STATES = jobs.STATES
+COLUMNS = {"loss", "accuracy", "epoch", "lr", "images_per_second"}  # what the page shows of every row
+MOST_OVERLAID, LISTED = 6, 50
+TORCHRUN = "torchrun --standalone --nproc_per_node N -m -- explorer runs resume {name}"
+
+_rows = cache.Kept(32)
+
+
+def start(choice: settings.Choice, name: str) -> None:
+    """Make the run, submit its job, and show it. A callback: a Problem is kept for the next run of the page.
+
+    name: chosen when the page was drawn, so that a double click asks twice for the same run
+    """
+    try:
+        show(jobs.begin(name, choice.options()))
+    except Problem as problem:
+        st.session_state["train problem"] = problem
+
+
+def show(name: str) -> None:
+    """Turn the page to a run."""
+    st.query_params["do"], st.query_params["run"] = "runs", name
+    st.query_params.pop("clone", None)
+
+
+def problem_of_last_click() -> None:
+    """What went wrong in a callback."""
+    problem = st.session_state.pop("train problem", None)
+    if problem:
+        st.error(str(problem), icon=":material/warning:")
+
+
+# --- what is there ---------------------------------------------------------------------------------------------------
+
+
+def overview(found: list[runs.RunStatus]) -> None:
+    """A table of the runs; a click on a row shows the run."""
+    rows = [
+        {
+            t("Run"): run.name,
+            t("State"): t(STATES[run.state]),
+            t("Net"): run.model,
+            t("Data"): run.data,
+            t("Done"): run.step / run.total if run.total else 0.0,
+            t("Held-out accuracy"): None if run.held_out is None else 100 * run.held_out,
+            t("Begun"): run.created.replace("T", " ").rstrip("Z"),
+        }
+        for run in found[:LISTED]
+    ]
+
+    def picked() -> None:
+        chosen = st.session_state["runs table"]["selection"]["rows"]
+        if chosen and chosen[0] < len(rows):
+            show(found[chosen[0]].name)
+
+    st.dataframe(
+        rows, key="runs table", on_select=picked, selection_mode="single-row", hide_index=True, width="stretch",
+        column_config={
+            t("Done"): st.column_config.ProgressColumn(format="percent"),
+            t("Held-out accuracy"): st.column_config.NumberColumn(format="%.2f %%"),
+        },
+    )  # fmt: skip
+    if len(found) > LISTED:
+        st.caption(
+            t("{shown} of {n} runs; all of them: python -m explorer runs list", shown=LISTED, n=len(found))
+        )
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    """The run's metrics, read anew when the file has changed: several tabs look at it every two seconds."""
+    try:
+        stamp = (runs.folder_of(name) / "metrics.jsonl").stat()
+    except OSError:
+        return []
+
+    def whole() -> list[dict[str, Any]]:
+        return [row for row in runs.metrics(name) if row.keys() >= COLUMNS]
+
+    return _rows.get((str(runs.root()), name, stamp.st_mtime_ns, stamp.st_size), whole)
+
+
+def one(name: str, others: list[str]) -> None:
+    """A run, live while it is trained: numbers, curves (others laid over it), matrix, log, and what can be done."""
+    live = jobs.run_status(name).state in jobs.LIVE
+    # Both are fragments of one function: while nothing happens nothing is drawn anew.
+    (st.fragment(_one, run_every=EVERY) if live else _one)(name, others, live)
+
+
+def _one(name: str, others: list[str], was_live: bool) -> None:
+    with widgets.problems():  # a fragment runs without the page around it
+        run = jobs.run_status(name)
+        job = jobs.job_of(run)
+        if was_live and run.state not in jobs.LIVE:
+            st.rerun()
+        problem_of_last_click()
+        rows = rows_of(name)
+        config = runs.config_of(name)
+        _state(run, job, rows, config)
+        if rows:
+            _numbers(run, rows, config)
+            _curves(name, others, config)
+            _confusion(name, rows, config)
+        _log(name, job)
+
+
+def _state(run: runs.RunStatus, job: jobs.JobStatus | None, rows: list[dict], config: dict) -> None:
+    """How far it is in words and as a bar, and the buttons that fit."""
+    words = t(STATES[run.state])
+    if run.total:
+        words += " · " + t("step {step} of {total}", step=f"{run.step:,}", total=f"{run.total:,}")
+        words += " · " + t("epoch {epoch}", epoch=f"{run.epoch:.2f}")
+    if run.state == "running" and rows:
+        words += " · " + t("{time} left", time=duration(_left(run, rows, config)))
+    st.progress(min(run.step / run.total, 1.0) if run.total else 0.0, text=words)
+    if run.state == "failed":
+        # The job's error can be translated, the run's is only text.
+        reason = job.error if job and job.error and job.kind != "sweep" else run.message
+        st.error(widgets.plain(str(reason)) or t(STATES["failed"]), icon=":material/warning:")
+    if run.state in ("cancelled", "interrupted") and run.step:
+        st.info(t("These are the numbers of a part of the training; it can go on from its last checkpoint."))
+    if reach.public_mode():
+        return
+    with st.container(horizontal=True):
+        if run.state in jobs.LIVE:
+            if job and job.live:
+                st.button(t("Stop"), on_click=_callback(jobs.ask_to_stop), args=(job.id,), icon=":material/stop:",
+                          key="stop run", disabled=run.state == "stopping")  # fmt: skip
+            else:
+                st.caption(t("It is trained from a terminal; Ctrl-C there stops it."))
+        elif run.state != "done":
+            st.button(t("Resume") if run.step else t("Train it"), on_click=_callback(_resume), args=(run.name,),
+                      type="primary", icon=":material/play_arrow:", key="resume run")  # fmt: skip
+        if st.button(t("Clone with changes"), icon=":material/content_copy:", key="clone run",
+                     help=t("A new run whose form starts with this run's settings")):  # fmt: skip
+            _clone(run.name, config)
+            st.rerun()  # the whole page: it is another part of it
+        if run.state not in jobs.LIVE:
+            with st.popover(t("Delete"), icon=":material/delete:"):
+                st.markdown(t("The run and its checkpoints are removed; what was published of it stays."))
+                st.button(t("Delete {name}", name=run.name), on_click=_callback(_delete), args=(run.name,),
+                          key="delete run", type="primary")  # fmt: skip
+
+
+def _resume(name: str) -> None:
+    jobs.train(name, device_of(runs.config_of(name)))
+
+
+def device_of(config: dict) -> str:
+    """The device a run was made for; where this machine has none such, the one it would take of itself."""
+    from explorer.device import choose
+
+    try:
+        return choose(config.get("device", "auto")).type
+    except Problem:
+        return choose().type
+
+
+def _callback(action: Any) -> Any:
+    """`action` as a button's callback: its Problem is shown by the next run of the page."""
+
+    def act(*args: Any) -> None:
+        try:
+            action(*args)
+        except Problem as problem:
+            st.session_state["train problem"] = problem
+
+    return act
+
+
+def _delete(name: str) -> None:
+    jobs.delete_run(name)
+    st.query_params.pop("run", None)
+
+
+def _clone(name: str, config: dict) -> None:
+    st.query_params.update(
+        {"do": "new", "clone": name, "net": config["model"], "data": config["data"],
+         "recipe": config["recipe_name"]}
+    )  # fmt: skip
+
+
+def _left(run: runs.RunStatus, rows: list[dict], config: dict) -> float:
+    """Seconds to go at the mean speed of the last rows."""
+    speeds = [row["images_per_second"] for row in rows[-20:] if row.get("images_per_second")]
+    if not speeds:
+        return 0.0
+    return (
+        (run.total - run.step) * config["recipe"]["batch"] * float(np.mean([1 / speed for speed in speeds]))
+    )
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: "45 s", "3 min 20 s", "2 h 5 min"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return t("{s} s", s=seconds)
+    if seconds < 3600:
+        return t("{m} min {s} s", m=seconds // 60, s=seconds % 60)
+    return t("{h} h {m} min", h=seconds // 3600, m=seconds % 3600 // 60)
+
+
+def _numbers(run: runs.RunStatus, rows: list[dict], config: dict) -> None:
+    last = rows[-1]
+    held = next((row for row in reversed(rows) if row.get("held_out_accuracy") is not None), None)
+    with st.grid(4, min_column_width=260 if widgets.large_type() else 170):
+        if held:
+            st.metric(t("Accuracy, held-out"), f"{100 * held['held_out_accuracy']:.2f} %", border=True,
+                      height="stretch", delta=t("n = {n}, epoch {epoch}", n=f"{config['recipe']['holdout']:,}",
+                                                epoch=f"{held['epoch']:g}"),
+                      delta_color="off", delta_arrow="off")  # fmt: skip
+        st.metric(t("Accuracy, training"), f"{100 * last['accuracy']:.2f} %", border=True, height="stretch",
+                  help=t("Of the last second's batches, augmented, while the weights were still moving"))  # fmt: skip
+        st.metric(t("Loss, training"), f"{last['loss']:.4f}", border=True, height="stretch")
+        st.metric(t("Images/s"), f"{last['images_per_second']:,.0f}", border=True, height="stretch",
+                  delta=t("learning rate {lr}", lr=f"{last['lr']:.3g}"), delta_color="off",
+                  delta_arrow="off")  # fmt: skip
+
+
+def _curves(name: str, others: list[str], config: dict) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        what = widgets.select(
+            t("Curve"),
+            {k: t(m.label) for k, m in MEASURES.items()},
+            key="curve",
+            default="accuracy",
+            kind="segmented",
+        )
+        across = widgets.select(
+            t("Against"), {k: t(words) for k, words in ACROSS.items()}, key="across", kind="segmented"
+        )
+    shown = {each: rows_of(each) for each in [name, *others]}
+    n = config["recipe"]["holdout"]
+    source = f"{config['data']}, {t('held-out')}, n = {n:,}" if n else t("nothing held out")
+    key = ("curves", what, across, dark(), tuple((each, id(rows), len(rows)) for each, rows in shown.items()))
+    figure = drawn(key, lambda: charts.learning_curves(shown, what, across, dark(), source))
+    widgets.plotly(figure, key="curves", alt=figure.layout.title.text)
+
+
+def _confusion(name: str, rows: list[dict], config: dict) -> None:
+    """The confusion matrix of every epoch, the last one first."""
+    epochs = [row for row in rows if row.get("held_out_confusion")]
+    if not epochs:
+        return
+    at = len(epochs)
+    if len(epochs) > 1:
+        at = st.slider(
+            t("Confusion matrix after epoch"), 1, len(epochs), len(epochs), key=f"epoch {len(epochs)}"
+        )
+    row = epochs[at - 1]
+    counts = np.array(row["held_out_confusion"])
+    classes = tuple(read_json(runs.folder_of(name) / "card.json").get("classes", ()))
+    if len(classes) != len(counts):  # before the first checkpoint
+        classes = tuple(str(k) for k in range(len(counts)))
+    source = f"{name} · {config['data']}, {t('held-out')} · n = {counts.sum():,} · " + t(
+        "epoch {epoch}", epoch=f"{row['epoch']:g}"
+    )
+    spec = drawn(
+        ("growing", name, row["step"], config["created"]),
+        lambda: matrix.confusion_matrix(counts, classes, np.arange(len(classes)), source, percent=False),
+    )
+    left, right = halves([3, 2])
+    with left:
+        widgets.chart(spec, key="growing matrix", alt=" ".join(spec["title"]["text"]))
+    with right:
+        recall = counts.diagonal() / np.maximum(counts.sum(1), 1)
+        st.dataframe(
+            {t("class"): list(classes), t("Recall"): recall, t("pictures"): counts.sum(1)}, hide_index=True,
+            column_config={t("Recall"): st.column_config.ProgressColumn(format="percent")},
+        )  # fmt: skip
+
+
+def _log(name: str, job: jobs.JobStatus | None) -> None:
+    with st.expander(t("What it says"), icon=":material/notes:"):
+        lines = runs.folder_of(name) / "log.txt"
+        said = (
+            lines.read_text(encoding="utf-8", errors="replace").splitlines()[-20:] if lines.exists() else []
+        )
+        said += jobs.logs(job.id, 20) if job and not reach.public_mode() else []
+        st.code("\n".join(said) or "-", language=None)
+        st.caption(t("On several devices, in a terminal:"))
+        st.code(TORCHRUN.format(name=name), language="bash")
+        st.caption(t("The same curves in TensorBoard, for runs trained with its switch:"))
+        st.code(
+            f"tensorboard --logdir {'runs' if runs.root() == jobs.PROJECT / 'runs' else '$EXPLORER_RUNS'}"
+        )
+
+
+# --- what comes after ------------------------------------------------------------------------------------------------
+
+
+def afterwards(name: str) -> None:
+    """Put the run's model on the other pages, or take it away as a ZIP."""
+    if reach.public_mode() or not runs.saved(name):
+        return
+    st.subheader(t("Use it"), anchor=False)
+    run = runs.status(name)
+    if run.state != "done":
+        st.caption(
+            t(
+                "Not all of it is trained: step {step} of {total}.",
+                step=f"{run.step:,}",
+                total=f"{run.total:,}",
+            )
+        )
+    left, right = st.columns(2, gap="large")
+    with left:
+        _publish(name)
+    with right:
+        st.markdown(t("The checkpoint as a Hugging Face folder: weights, config, and README with its card."))
+        widgets.download(t("Download ZIP"), lambda: runs.zipped(name), f"{name}.zip", "application/zip")
+
+
+def _publish(name: str) -> None:
+    st.markdown(t("On the other pages: calibrated on the held-out pictures and tested, once."))
+    there = {entry.name for entry in cache.entries()}
+    job = jobs.latest(f"publish {name}")
+    if job and job.live:
+        progress.follow(job.id)
+        return
+    done = jobs.result(job.id).get("name") if job and job.state == "done" else None
+    if done in there:
+        with st.container(horizontal=True):
+            for page, words in (("predict", t("Predict")), ("evaluate", t("Evaluate"))):
+                st.page_link(jobs.PROJECT / "pages" / f"{page}.py", label=f"{words}: {done}",
+                             query_params={"model": done}, icon=":material/arrow_forward:")  # fmt: skip
+        return
+    if job and job.state != "done":
+        progress.ended(job)
+    wished = st.text_input(t("Name of the checkpoint"), name, max_chars=64, key=f"publish as {name}")
+
+    def publish() -> None:
+        if (checkpoints.root() / data.valid_name(wished, t("Checkpoint"))).exists():
+            raise Problem("There is a checkpoint {name} already; choose another name.", name=wished)
+        device = device_of(runs.config_of(name))
+        jobs.submit(["runs", "publish", name, wished], "publish", f"publish {name}", device)
+
+    st.button(t("Put it on the other pages"), on_click=_callback(publish), type="primary", key="publish run",
+              icon=":material/publish:")  # fmt: skip
+
+
+def pick_others(name: str, found: list[runs.RunStatus]) -> list[str]:
+    """Which runs to lay over this one."""
+    names = [run.name for run in found if run.name != name and run.step]
+    if not names:
+        return []
+    chosen = st.multiselect(
+        t("Lay other runs over it"), names, max_selections=MOST_OVERLAID, key="with", bind="query-params",
+        placeholder=t("none"),
+    )  # fmt: skip
+    return [each for each in chosen if each in names]
