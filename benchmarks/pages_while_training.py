@@ -23,11 +23,9 @@ from explorer import jobs, runs  # noqa: E402
 from tests.browser.harness import Server, path_of  # noqa: E402
 from tests.browser.wire import Session  # noqa: E402
 
-USERS, VISITS, PAUSE = (
-    10,
-    12,
-    1.0,
-)  # sessions; visits of each that count; seconds between two of them, on average
+USERS = 10  # sessions
+VISITS = 12  # of each, that count
+PAUSE = 1.0  # seconds between two of them, on average
 PAGES = ("home", "predict", "evaluate", "train")
 
 
