@@ -51,7 +51,7 @@ elif part == "runs":
             t("Nothing has been trained here yet. Train something: python -m explorer train --help")
         )
     else:
-        trainings.overview(found)
+        trainings.overview(any(run.state in jobs.LIVE for run in found))
         names = {run.name: run.name for run in found}
         left, right = st.columns(2)
         with left:

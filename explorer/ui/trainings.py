@@ -51,8 +51,13 @@ def problem_of_last_click() -> None:
 # --- what is there ---------------------------------------------------------------------------------------------------
 
 
-def overview(found: list[runs.RunStatus]) -> None:
-    """A table of the runs; a click on a row shows the run."""
+def overview(live: bool) -> None:
+    """A table of the runs, kept up to date while one is live; a click on a row shows the run."""
+    (st.fragment(_overview, run_every=EVERY) if live else _overview)()
+
+
+def _overview() -> None:
+    found = jobs.run_statuses()
     rows = [
         {
             t("Run"): run.name,
@@ -70,7 +75,10 @@ def overview(found: list[runs.RunStatus]) -> None:
         chosen = st.session_state["runs table"]["selection"]["rows"]
         if chosen and chosen[0] < len(rows):
             show(found[chosen[0]].name)
+            st.session_state["run picked"] = True
 
+    if st.session_state.pop("run picked", False):
+        st.rerun()  # the whole page, not only this table
     st.dataframe(
         rows, key="runs table", on_select=picked, selection_mode="single-row", hide_index=True, width="stretch",
         column_config={
