@@ -134,7 +134,7 @@ def lr_range(
             hovertemplate=t("learning rate {lr}", lr="%{customdata[0]}")
             + f"<br>{t('loss')} <b>%{{customdata[1]}}</b><extra>{name}</extra>",
         )  # fmt: skip
-    said = t("No learning rate stands out: the loss does not fall")
+    said = t("No learning rate stands out: the loss hardly falls")
     if suggestion is not None and math.isfinite(suggestion) and suggestion > 0:
         said = t("The loss falls fastest near learning rate {lr}", lr=f"{suggestion:.2g}")
         line = {"color": style.CHOSEN, "width": 2, "dash": "dash"}

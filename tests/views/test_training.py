@@ -379,7 +379,7 @@ def test_the_range_test_is_drawn_as_measured_and_the_suggestion_marked(dark, lan
 @pytest.mark.parametrize("suggestion", [None, math.nan, 0.0, -1.0])
 def test_no_suggestion_is_said(suggestion):
     figure = training.lr_range([0.1, 1], [1, 2], [1, 2], suggestion)
-    assert title_of(figure) == "No learning rate stands out: the loss does not fall"
+    assert title_of(figure) == "No learning rate stands out: the loss hardly falls"
     assert not figure.layout.shapes and not figure.layout.annotations and figure.layout.yaxis.range is None
 
 
