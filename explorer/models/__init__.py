@@ -5,13 +5,13 @@ to the logits) and `forward(x)` (logits); x is float (B, 3, 32, 32), normalised 
 the data that the checkpoint names.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
-from explorer.models import fastnet, lenet, resnet
+from explorer.models import drn, fastnet, lenet, resnet
 from explorer.text import N_, Problem
 
 
@@ -21,7 +21,9 @@ class ModelSpec:
 
     build: number of classes -> module, freshly initialised from torch's global generator
     stem: how it takes 32x32 pictures;  precision: "conv" or "depthwise" (see device.precision)
+    layers: names of the modules that one looks into, in order; the last makes the map that `features` returns
     pooled_linear: logits = Linear(mean of the last map), so that a class activation map is exact
+    dead: beginning of a weight's name -> share of its elements without a gradient at 32x32 (see analysis.dead_weights)
     init: called once before training with (model, normalised float training pictures (N, 3, 32, 32))
     """
 
@@ -29,15 +31,28 @@ class ModelSpec:
     task: str
     paper: str
     stem: str
+    layers: tuple[str, ...] = ()
     precision: str = "conv"
     pooled_linear: bool = True
     init: Callable[[nn.Module, torch.Tensor], None] | None = None
+    dead: Mapping[str, float] = field(default_factory=dict)
 
 
 _RESNET = {
     "task": "classifier",
     "paper": "He et al. 2015, arXiv 1512.03385",
     "stem": N_("3x3 stride 1, no max-pool: the last map is 4x4"),
+    "layers": ("conv1", "layer1", "layer2", "layer3", "layer4"),
+}
+_DRN = {
+    "task": "classifier",
+    "paper": "Yu et al. 2017, arXiv 1705.09914",
+    "layers": ("entry", *(f"level{k}" for k in range(1, 9))),
+}
+_FIXED = {"stem": N_("3x3, no stride in level 2: the last map is 8x8")}
+_PUBLISHED = {
+    "stem": N_("7x7, strides as for 224 pixels: the last map is 4x4"),
+    "dead": {f"level6.{block}.conv{k}.": 8 / 9 for block in (0, 1) for k in (1, 2)},
 }
 MODELS: dict[str, ModelSpec] = {
     "lenet": ModelSpec(
@@ -45,6 +60,8 @@ MODELS: dict[str, ModelSpec] = {
         task="classifier",
         paper="LeCun et al. 1998",
         stem=N_("5x5 without padding, two max-pools: the last map is 5x5"),
+        layers=("conv1", "conv2", "pool"),
+        dead={"fc1.": 0.06, "fc2.": 0.18, "head.": 0.10},  # units that are asleep at the start
         pooled_linear=False,
     ),
     "fastnet": ModelSpec(
@@ -52,12 +69,17 @@ MODELS: dict[str, ModelSpec] = {
         task="classifier",
         paper="after Jordan 2024, arXiv 2404.00498",
         stem=N_("frozen 2x2 whitening, three max-pools: the last map is 4x4"),
+        layers=("whiten", "groups.0", "groups.1", "groups.2"),
         init=fastnet.init_whitening,
     ),
     "resnet18": ModelSpec(resnet.resnet18, **_RESNET),
     "resnet34": ModelSpec(resnet.resnet34, **_RESNET),
     "resnet50": ModelSpec(resnet.resnet50, **_RESNET),
     "resnet101": ModelSpec(resnet.resnet101, **_RESNET),
+    "drn-c-26": ModelSpec(drn.drn_c_26, **_DRN, **_FIXED),
+    "drn-d-22": ModelSpec(drn.drn_d_22, **_DRN, **_FIXED),
+    "drn-c-26-published": ModelSpec(drn.drn_c_26_published, **_DRN, **_PUBLISHED),
+    "drn-d-22-published": ModelSpec(drn.drn_d_22_published, **_DRN, **_PUBLISHED),
 }
 
 

@@ -63,17 +63,15 @@ class DRN(nn.Module):
             nn.ReLU(),
         )
         strides = (1, 2 if published else 1, 2, 2, 1, 1, 1, 1)
-        self.levels = nn.Sequential()
         for k, (inputs, outputs) in enumerate(pairwise((CHANNELS[0], *CHANNELS))):
-            level, ends = nn.Sequential(), k in (0, 1, 6, 7)
+            blocks, ends = nn.Sequential(), k in (0, 1, 6, 7)
             for i in range(BLOCKS[k]):
-                into = inputs if i == 0 else outputs
-                stride = strides[k] if i == 0 else 1
+                into, stride = (inputs, strides[k]) if i == 0 else (outputs, 1)
                 if ends and variant == "D":
-                    level.append(_plain(into, outputs, stride, DILATIONS[k]))
+                    blocks.append(_plain(into, outputs, stride, DILATIONS[k]))
                 else:
-                    level.append(Block(into, outputs, stride, DILATIONS[k], shortcut=k < 6))
-            self.levels.append(level)
+                    blocks.append(Block(into, outputs, stride, DILATIONS[k], shortcut=k < 6))
+            self.add_module(f"level{k + 1}", blocks)
         self.head = nn.Linear(CHANNELS[-1], classes)  # the paper's 1x1 convolution after pooling
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -81,7 +79,10 @@ class DRN(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """The last map, after ReLU: (B, 3, 32, 32) -> (B, 512, 8, 8), in the published form (B, 512, 4, 4)."""
-        return self.levels(self.entry(x))
+        x = self.entry(x)
+        for k in range(len(CHANNELS)):
+            x = getattr(self, f"level{k + 1}")(x)
+        return x
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
         """The pooled vector that the linear head sees: (B, 3, 32, 32) -> (B, 512)."""

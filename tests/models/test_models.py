@@ -18,8 +18,12 @@ PARAMETERS = {  # for ten classes, buffers left out; a new model writes its own 
     "resnet34": 21_282_122,
     "resnet50": 23_520_842,
     "resnet101": 42_512_970,
+    "drn-c-26": 20_616_794,
+    "drn-d-22": 15_883_962,
+    "drn-c-26-published": 20_618_714,
+    "drn-d-22-published": 15_885_882,
 }
-LARGE = {"resnet34", "resnet50", "resnet101"}
+LARGE = {"resnet34", "resnet50", "resnet101", "drn-c-26"}
 NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in MODELS]
 
 
