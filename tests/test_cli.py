@@ -388,3 +388,70 @@ def test_as_a_process_stdout_holds_nothing_but_the_value(python: str, root: Path
     assert said.returncode == 0 and json.loads(said.stdout)["name"] == "digits"
     said = subprocess.run([*command[:-2], "nope"], cwd=root, capture_output=True, text=True, timeout=120)
     assert said.returncode == 1 and said.stdout == "" and said.stderr.count("\n") == 1
+
+
+# --- explain ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def digit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A digit as PNG."""
+    path = tmp_path_factory.mktemp("digit") / "digit.png"
+    Image.fromarray(data.load("digits", "test").images[0].transpose(1, 2, 0)).save(path)
+    return path
+
+
+def test_explain_writes_the_raw_maps_that_add_up_to_the_logits(run, digit: Path, tmp_path: Path) -> None:
+    out = tmp_path / "maps.npy"
+    code, said, _ = run("explain", "digits-fastnet", digit, "--class", "all", "--raw", "--out", out, "--json")
+    value, maps = json.loads(said), np.load(out)
+    assert code == 0 and maps.shape == (10, 4, 4) == tuple(value["shape"]) and maps.dtype == np.float32
+    logits = [row["logit"] for row in value["classes"]]
+    assert np.allclose(maps.mean((1, 2)) + value["bias"], logits, atol=1e-5) and value["adds_up"] < 1e-5
+    assert sum(row["p"] for row in value["classes"]) == pytest.approx(1)
+    assert value["layer"] == "groups.2" and value["receptive_field"] == 51
+    assert value["checkpoint_sha256"] == checkpoints.read_card("digits-fastnet").sha256
+
+
+def test_explain_takes_the_predicted_class_and_positive_evidence_from_0_to_1(
+    run, digit: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "map.npy"
+    code, said, _ = run("explain", "digits-fastnet", digit, "--method", "grad-cam", "--out", out, "--json")
+    value, maps = json.loads(said), np.load(out)
+    assert code == 0 and maps.shape == (1, 32, 32) and maps.min() == 0 and 0.5 < maps.max() <= 1
+    (row,) = value["classes"]
+    everyone = json.loads(run("predict", "digits-fastnet", digit, "--json")[1])[0]["classes"]
+    assert row["name"] == everyone[0]["name"] and row["p"] == pytest.approx(everyone[0]["p"], abs=1e-5)
+    assert "bias" not in value, "only CAM adds up"
+
+
+def test_explain_draws_the_maps_over_the_picture(run, digit: Path, tmp_path: Path) -> None:
+    out = tmp_path / "maps.png"
+    code, said, _ = run("explain", "digits-fastnet", digit, "--class", "all", "--layer", "groups.1", "--method",
+                        "layer-cam", "--out", out)  # fmt: skip
+    with Image.open(out) as image:
+        assert code == 0 and image.size == (10 * 512 + 9 * 4, 512)
+    assert "groups.1, 8x8" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["--out", "x.jpg"], "expected a name that ends in .npy, .png"),
+        (["--out", "x.png", "--raw"], "expected a name that ends in .npy"),
+        (["--out", "x.npy", "--class", "unicorn"], "Unknown class 'unicorn'; known: 0, 1"),
+        (["--out", "x.npy", "--method", "magic"], "Unknown method 'magic'; known: cam, grad-cam"),
+        (["--out", "x.npy", "--layer", "nowhere"], "no layer 'nowhere'; known are: whiten, groups, head"),
+        (["--out", "x.npy", "--layer", "groups.0"], "CAM needs a net"),
+        (["--out", "x.npy", "--layer", "head", "--method", "grad-cam"], "makes no map"),
+        (["--out", "/dev/null/x.npy"], "/dev/null"),
+    ],
+)
+def test_explain_refuses_in_one_sentence(
+    run, digit: Path, tmp_path: Path, monkeypatch, more, sentence
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run("explain", "digits-fastnet", digit, *more)
+    assert code == 1 and out == "" and sentence in err and "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []

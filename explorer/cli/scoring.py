@@ -188,7 +188,7 @@ def predict_command(
         entry: dict = {"file": str(file)}
         value.append(entry)
         try:
-            image = open_picture(_read(file), file.name).image
+            image = open_picture(read(file), file.name).image
             inputs.append(to_input(image, squash=squash, size=loaded.card.size))
             entry["classes"] = []
         except Problem as problem:
@@ -208,7 +208,7 @@ def predict_command(
     return Answer(value, "\n".join(lines), 0 if answers else 1)
 
 
-def _read(file: Path, limit: int = 20_000_000) -> bytes:
+def read(file: Path, limit: int = 20_000_000) -> bytes:
     """The bytes of a plain file; one byte more than can be read when it is larger, for the sentence about that."""
     try:
         if not file.exists():
