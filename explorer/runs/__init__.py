@@ -19,6 +19,7 @@ from explorer.runs.folder import (
     folder_of,
     metrics,
     newest,
+    recipe_of,
     result,
     root,
     saved,
@@ -32,6 +33,6 @@ from explorer.runs.sweeping import cells, create_sweep, drive_sweep, sweeps
 
 __all__ = [
     "FINISHED", "RunStatus", "cells", "config_of", "create", "create_sweep", "delete", "drive", "drive_sweep",
-    "folder_of", "make_room", "metrics", "newest", "pictures", "publish", "recipe_for", "result", "root", "saved",
-    "status", "statuses", "sweeps", "task_for", "versions", "zipped",
+    "folder_of", "make_room", "metrics", "newest", "pictures", "publish", "recipe_for", "recipe_of", "result",
+    "root", "saved", "status", "statuses", "sweeps", "task_for", "versions", "zipped",
 ]  # fmt: skip

@@ -18,10 +18,9 @@ from explorer.reach import allow
 from explorer.runs import events
 from explorer.runs import folder as folders
 from explorer.runs.alive import beating, rank, sole, stoppable
-from explorer.runs.folder import STATE
+from explorer.runs.folder import STATE, recipe_of
 from explorer.runs.making import pictures
 from explorer.text import Hopeless, Problem
-from explorer.training import Recipe
 
 if TYPE_CHECKING:
     from explorer.training.loop import Progress
@@ -133,7 +132,7 @@ def task_for(config: dict[str, Any]) -> "Supervised":
 
     train, held = pictures(config)
     fabric = make_fabric(config["model"], config["device"])
-    return Supervised(fabric, config["model"], Recipe(**config["recipe"]), config["seed"], train, held)
+    return Supervised(fabric, config["model"], recipe_of(config), config["seed"], train, held)
 
 
 def _restore(name: str, task: "Supervised") -> tuple[int, float]:

@@ -12,6 +12,7 @@ from typing import Any
 from explorer import checkpoints, files, process
 from explorer.data import valid_name
 from explorer.text import Problem
+from explorer.training import Recipe
 
 STATE = "train_state.pt"  # in a checkpoint of a run: what a resume needs beside the weights
 PROJECT = Path(__file__).resolve().parents[2]
@@ -60,6 +61,14 @@ def config_of(name: str) -> dict[str, Any]:
     ):
         raise Problem("Run {name}: its config.json is damaged.", name=name)
     return found
+
+
+def recipe_of(config: dict[str, Any]) -> Recipe:
+    """The recipe of a run, by its config; Problem when this version does not know all of its settings."""
+    try:
+        return Recipe(**config["recipe"])
+    except TypeError as error:
+        raise Problem("The run was made by another version: {error}.", error=error) from error
 
 
 def folder_of(name: str) -> Path:

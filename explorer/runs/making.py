@@ -15,7 +15,7 @@ from explorer.runs.alive import rank, world
 from explorer.runs.folder import root
 from explorer.runs.keeping import make_room
 from explorer.text import Problem
-from explorer.training import Recipe, check_batch, default_recipe, fitted, make_recipe
+from explorer.training import Recipe, check_batch, check_sizes, default_recipe, fitted, make_recipe
 
 
 def create(
@@ -89,13 +89,14 @@ def recipe_for(
     """The recipe of a training, fitted to the number of pictures; Problem when it cannot be trained with."""
     from explorer import models
 
-    models.spec(model)
+    models.spec(model)  # an unknown one is refused before anything is loaded
     count = len(load(data, "train"))
     chosen = make_recipe(recipe or default_recipe(model, data), settings, epochs=epochs)
     chosen = fitted(chosen, count, settings or {})
     if chosen.holdout >= count:
         raise Problem("Cannot hold out {count} of {n} pictures.", count=chosen.holdout, n=count)
     check_batch(chosen, count - chosen.holdout, world())
+    check_sizes(chosen, model)
     return chosen
 
 

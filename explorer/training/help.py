@@ -52,6 +52,9 @@ HELP: dict[str, str] = {
         "Put a box of another picture into each, labels by area: alpha of the Beta distribution, 0 to 10; 0 is none. "
         "With mixup too, a coin for every batch."
     ),
+    "grow": N_(
+        "Share of the steps on smaller pictures, first half the side, then three quarters; 0 to 1: quick, coarse steps."
+    ),
     "holdout": N_("Training pictures set aside to choose and calibrate on, 0 to 1,000,000."),
     "keep": N_("Which checkpoint is kept: best (on the held-out pictures) or last."),
 }

@@ -21,7 +21,7 @@ from explorer.training.supervised import Supervised
 
 @dataclass(frozen=True)
 class Probe:
-    """seconds_per_step, images_per_second: of training steps, augmentation included, the first step left out
+    """seconds_per_step, images_per_second: of steps on whole pictures, augmentation included, the first left out
     evaluate_seconds: one evaluation on all held-out pictures, by a part of them; 0 without any
     steps: of the whole run;  total_seconds: all of them and an evaluation an epoch; saving is not in it
     memory_bytes: what the training adds at its peak: of the device on CUDA, else of this process
@@ -48,11 +48,12 @@ def probe(model: str, data: str, recipe: Recipe, device: str = "auto", seconds: 
     fabric = make_fabric(model, device)
     memory = _Memory(fabric.device)
     task = Supervised(fabric, model, recipe, 0, fit, held)
-    _step(task, 0)
+    first = min(math.ceil(recipe.grow * task.total_steps), task.total_steps - 1)  # where pictures are whole
+    _step(task, first)
     done, began = 0, time.monotonic()
     while done < 1 or time.monotonic() - began < seconds:
         done += 1
-        _step(task, done % task.total_steps)
+        _step(task, first + done % (task.total_steps - first))
     per_step = (time.monotonic() - began) / done
     evaluation = _evaluation(task)
     epochs = math.ceil(task.total_steps / task.steps_per_epoch)
@@ -61,7 +62,7 @@ def probe(model: str, data: str, recipe: Recipe, device: str = "auto", seconds: 
         images_per_second=recipe.batch / per_step,
         evaluate_seconds=evaluation,
         steps=task.total_steps,
-        total_seconds=task.total_steps * per_step + epochs * evaluation,
+        total_seconds=recipe.work(task.total_steps, task.total_steps) * per_step + epochs * evaluation,
         memory_bytes=memory.added(),
         batch=recipe.batch,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from explorer import models
 from explorer.data.augment import BORDERS, FLIPS
 from explorer.text import N_, Problem
 
@@ -29,6 +30,8 @@ class Recipe:
     average: "ema" = a moving average with decay min(`decay`, (1 + n) / (10 + n)) after n steps is what is kept;
         "lookahead" = every 5 steps the weights move to an average whose inertia grows as 0.95^5 (t/T)^3 (Jordan 2024)
     flip, shift, border, cutout: see data.augment;  jitter, randaugment, magnitude: see data.transforms
+    grow: share of the steps that see smaller pictures: the first half of these at half the side, the second half at
+        three quarters of it (progressive resizing; a net learns the coarse things cheaply first)
     mixup, cutmix: alpha of the Beta distribution that the shares come from, see data.mixing
     holdout: training pictures set aside to choose and calibrate on
     keep: "best" = the epoch with the best held-out accuracy, "last" = the last step
@@ -62,6 +65,7 @@ class Recipe:
     cutout: int = 0
     mixup: float = 0.0
     cutmix: float = 0.0
+    grow: float = 0.0
     holdout: int = 5000
     keep: str = "best"
 
@@ -98,6 +102,17 @@ class Recipe:
             return self.lr * (self.lr_end + (1 - self.lr_end) * height)
         return self.lr * (1 - (1 - self.lr_end) * (step - peak) / max(total - peak, 1e-9))
 
+    def side(self, step: int, total: int, size: int) -> int:
+        """The side in pixels at which step (0 .. total - 1) sees pictures of size x size."""
+        if step < self.grow * total / 2:
+            return size // 2
+        return 3 * size // 4 if step < self.grow * total else size
+
+    def work(self, step: int, total: int) -> float:
+        """What `step` of `total` steps cost, in steps on whole pictures, going by the number of pixels."""
+        half = self.grow * total / 2
+        return min(step, half) / 4 + 9 / 16 * min(max(step - half, 0), half) + max(step - 2 * half, 0)
+
 
 # What a setting may be: one of these names, or a number from the first to the last of these.
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -113,7 +128,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "norm_lr": (0, 1000), "lr_start": (0, 1), "lr_peak": (0, 1), "lr_end": (0, 1), "step_epochs": (1, 10_000),
     "gamma": (0, 1), "label_smoothing": (0, 0.9), "decay": (0, 1), "frozen_after": (0, 1_000_000_000),
     "shift": (0, 16), "jitter": (0, 1), "randaugment": (0, 10), "magnitude": (0, 30), "cutout": (0, 32),
-    "mixup": (0, 10), "cutmix": (0, 10), "holdout": (0, 1_000_000),
+    "mixup": (0, 10), "cutmix": (0, 10), "grow": (0, 1), "holdout": (0, 1_000_000),
 }  # fmt: skip
 
 RECIPES: dict[str, Recipe] = {
@@ -194,6 +209,12 @@ def check_batch(recipe: Recipe, count: int, devices: int) -> None:
             n=count,
             devices=devices,
         )
+
+
+def check_sizes(recipe: Recipe, model: str) -> None:
+    """Problem when the recipe shows the net smaller pictures than it can take."""
+    if recipe.grow and not models.spec(model).pooled_linear:
+        raise Problem("{model} takes pictures of one size only: set grow to 0.", model=model)
 
 
 def _truth(text: str) -> bool:

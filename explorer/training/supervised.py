@@ -25,7 +25,7 @@ from explorer.data.augment import flip_coins, generator, normalize
 from explorer.text import Hopeless, Problem
 from explorer.training.batches import prepare
 from explorer.training.optimizers import make_optimizer
-from explorer.training.recipes import Recipe, check_batch
+from explorer.training.recipes import Recipe, check_batch, check_sizes
 from explorer.training.small_maps import replace_convolutions
 
 LOOKAHEAD_EVERY = 5
@@ -51,6 +51,7 @@ class Supervised:
         recipe, device = self.recipe, self.fabric.device
         check_batch(recipe, len(self.train), self.fabric.world_size)
         self.spec = models.spec(self.model_name)
+        check_sizes(recipe, self.model_name)
         self.steps_per_epoch = len(self.train) // recipe.batch
         self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         # Bytes lie as (N, H, W, 3): a batch gathered from them is channels last without another copy.
@@ -109,6 +110,10 @@ class Supervised:
             if group["freezes"] and step >= recipe.frozen_after * self.steps_per_epoch:
                 group["lr"] = 0.0
         images, targets = self._batch(step)
+        side = recipe.side(step, self.total_steps, images.shape[2])
+        if side != images.shape[2]:
+            images = F.interpolate(images, size=(side, side), mode="bilinear", antialias=True)
+            images = images.contiguous(memory_format=torch.channels_last)
         self.forward.train()
         logits = self.forward(images)
         loss = F.cross_entropy(logits.float(), targets, label_smoothing=recipe.label_smoothing)

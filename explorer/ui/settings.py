@@ -20,6 +20,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     N_("Learning rate over time"): ("schedule", "lr_start", "lr_peak", "lr_end", "step_epochs", "gamma"),
     N_("Augmentation"): (
         "flip", "shift", "border", "jitter", "randaugment", "magnitude", "cutout", "mixup", "cutmix",
+        "grow",
     ),
     N_("Labels, averages, what is held out and kept"): (
         "label_smoothing", "average", "decay", "holdout", "keep", "norm_lr", "frozen_after",
@@ -34,6 +35,7 @@ NAMES: dict[str, str] = {  # what a setting is called on screen; the name in the
     "flip": N_("Flip"), "shift": N_("Crop, shift up to (pixels)"), "border": N_("Border"),
     "jitter": N_("Colour jitter"), "randaugment": N_("RandAugment, operations"), "magnitude": N_("its magnitude"),
     "cutout": N_("Cutout (pixels)"), "mixup": N_("Mixup, alpha"), "cutmix": N_("CutMix, alpha"),
+    "grow": N_("Smaller pictures first (share)"),
     "label_smoothing": N_("Label smoothing"), "average": N_("Average of the weights"), "decay": N_("its decay"),
     "holdout": N_("Held-out pictures"), "keep": N_("Checkpoint kept"),
 }  # fmt: skip
@@ -128,7 +130,7 @@ def form(key: str = "") -> Choice | None:
         return None
     pictures = cache.images(chosen, "train")
     fits = (config.get("model"), config.get("data"), config.get("recipe_name")) == (model, chosen, recipe)
-    base = Recipe(**config["recipe"]) if fits else fitted(RECIPES[recipe], len(pictures))
+    base = runs.recipe_of(config) if fits else fitted(RECIPES[recipe], len(pictures))
     mark = f"{key}|{clone}|{model}|{chosen}|{recipe}"  # another net, data or recipe: another set of values
     now = _knobs(base, mark, pictures)
     left, right, last = st.columns(3, vertical_alignment="bottom")
@@ -169,8 +171,8 @@ def _cloned() -> tuple[str, dict[str, Any]]:
     asked = st.query_params.get("clone", "")
     try:
         config = runs.config_of(asked)
-        Recipe(**config["recipe"])
-    except (Problem, TypeError, KeyError):  # gone, damaged, or made by another version with other settings
+        runs.recipe_of(config)
+    except Problem:  # gone, damaged, or made by another version with other settings
         return "", {}
     return asked, config
 

@@ -206,13 +206,14 @@ def _clone(name: str, config: dict) -> None:
 
 
 def _left(run: runs.RunStatus, rows: list[dict], config: dict) -> float:
-    """Seconds to go at the mean speed of the last rows."""
+    """Seconds to go at the mean speed of the last rows, steps on smaller pictures counted as less."""
     speeds = [row["images_per_second"] for row in rows[-20:] if row.get("images_per_second")]
     if not speeds:
         return 0.0
-    return (
-        (run.total - run.step) * config["recipe"]["batch"] * float(np.mean([1 / speed for speed in speeds]))
-    )
+    recipe = runs.recipe_of(config)
+    done, each = (recipe.work(step, run.total) for step in (run.step, run.step - 1))
+    left = (recipe.work(run.total, run.total) - done) / max(done - each, 1 / 16)
+    return left * recipe.batch * float(np.mean([1 / speed for speed in speeds]))
 
 
 def duration(seconds: float) -> str:

@@ -66,6 +66,21 @@ def test_at_least_two_steps_and_as_many_as_fit(monkeypatch: pytest.MonkeyPatch) 
     assert len(steps) >= 3 and max(steps) <= 3, "a step beyond the run's last has no learning rate"
 
 
+def test_smaller_pictures_are_counted_as_less_work_and_whole_ones_are_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from explorer.training.supervised import Supervised
+
+    steps, step = [], Supervised.step
+    monkeypatch.setattr(Supervised, "step", lambda self, k: steps.append(k) or step(self, k))
+    recipe = dataclasses.replace(RECIPES["digits"], epochs=1, grow=0.8, holdout=0)
+    found = probe("fastnet", "digits", recipe, "cpu", seconds=0.0)
+    assert min(steps) >= 0.8 * found.steps
+    assert found.total_seconds == pytest.approx(
+        found.seconds_per_step * recipe.work(found.steps, found.steps)
+    )
+
+
 def test_without_held_out_pictures_no_evaluation() -> None:
     recipe = dataclasses.replace(RECIPES["digits"], holdout=0, epochs=1)
     found = probe("slow", "digits", recipe, "cpu", seconds=0.0)

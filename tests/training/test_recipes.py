@@ -3,12 +3,23 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from explorer import text
 from explorer.text import Problem
-from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe, default_recipe, fitted, make_recipe
+from explorer.training import (
+    CHOICES,
+    HELP,
+    RANGES,
+    RECIPES,
+    Recipe,
+    check_sizes,
+    default_recipe,
+    fitted,
+    make_recipe,
+)
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -127,11 +138,30 @@ def test_unknown_names_list_the_known_ones() -> None:
         ("randaugment", "11", "between 0 and 10"), ("randaugment", "1e3", "expected int"),
         ("magnitude", "31", "between 0 and 30"), ("magnitude", "-1", "between 0 and 30"),
         ("mixup", "-0.1", "between 0 and 10"), ("cutmix", "inf", "expected float"), ("cutmix", "11", "between"),
+        ("grow", "1.5", "between 0 and 1"),
     ],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_one_sentence(setting: str, value: str, reason: str) -> None:
     with pytest.raises(Problem, match=reason):
         make_recipe("short", {setting: value})
+
+
+@pytest.mark.parametrize("grow", [0.0, 0.25, 0.8, 1.0])
+def test_pictures_grow_from_a_half_over_three_quarters_to_whole_and_work_adds_up(grow: float) -> None:
+    recipe = make_recipe("short", {"grow": str(grow)})
+    sides = [recipe.side(step, 200, 32) for step in range(200)]
+    assert [sides.count(side) / 200 for side in (16, 24, 32)] == pytest.approx([grow / 2, grow / 2, 1 - grow])
+    assert sides == sorted(sides)
+    costs = np.cumsum([(side / 32) ** 2 for side in sides])
+    assert [recipe.work(step + 1, 200) for step in range(200)] == pytest.approx(costs)
+
+
+def test_a_net_of_one_size_is_not_shown_others() -> None:
+    recipe = make_recipe("short", {"grow": "0.5"})
+    with pytest.raises(Problem, match="lenet takes pictures of one size only"):
+        check_sizes(recipe, "lenet")
+    check_sizes(recipe, "drn-d-22")
+    check_sizes(make_recipe("short"), "lenet")
 
 
 def test_every_setting_has_its_bounds_or_names() -> None:

@@ -390,7 +390,8 @@ def test_two_interruptions_in_one_epoch_change_not_a_bit(digits, model: str, ave
 
 
 EVERYTHING = {
-    "schedule": "cosine", "border": "zero", "randaugment": 2, "jitter": 0.4, "mixup": 0.4, "cutmix": 1.0, "cutout": 6,
+    "grow": 0.7, "schedule": "cosine", "border": "zero", "randaugment": 2, "jitter": 0.4, "mixup": 0.4, "cutmix": 1.0,
+    "cutout": 6,
 }  # fmt: skip
 
 
@@ -409,6 +410,14 @@ def test_two_interruptions_change_not_a_bit_with_every_option(digits, optimizer:
         run_on(task, reached, stop)
         state, reached = snapshot(task), stop
     assert differences(snapshot(whole), state) == []
+
+
+def test_the_net_sees_the_sizes_that_the_recipe_says(digits) -> None:
+    task = make(digits, grow=0.5)
+    sizes: list[int] = []
+    task.model.register_forward_pre_hook(lambda module, inputs: sizes.append(inputs[0].shape[2]))
+    run_on(task, 0)
+    assert sizes == [task.recipe.side(step, task.total_steps, 32) for step in range(task.total_steps)]
 
 
 def test_a_state_from_before_a_setting_was_there_goes_on(digits) -> None:
