@@ -301,13 +301,14 @@ def maps(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Raw maps (B, k, h, w) and logits (B, K) of normalised x (B, 3, H, W); the caller holds the model's lock."""
     spec = method_spec(method)
-    training = model.training
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         captured = _capture(model, name, x, layer, spec.gradients, on_step or (lambda done, total: None))
         return spec.maps(captured, classes).float(), captured.logits.detach().float()
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
 
 
 def method_spec(method: str) -> MethodSpec:

@@ -76,6 +76,12 @@ def curves(
             expected=(len(images), *images.shape[2:]), shape=maps.shape,
         )  # fmt: skip
     chosen = torch.as_tensor(np.asarray(classes), dtype=torch.int64)
+    known = len(loaded.card.classes)
+    if chosen.shape != (len(images),) or ((chosen < 0) | (chosen >= known)).any():
+        raise Problem(
+            "Expected {n} classes between 0 and {last}, got {classes}.",
+            n=len(images), last=known - 1, classes=str(chosen.tolist())[:80],
+        )  # fmt: skip
     size = images.shape[2] * images.shape[3]
     rank = torch.from_numpy(
         np.argsort(np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable"), axis=1)
