@@ -14,7 +14,7 @@ from tests.test_pages import PAGES, everything, opened
 
 # Every command is on one of the two lists: a new one has to be put there.
 OPEN = {
-    "models", "doctor", "checkpoints", "evaluate", "predict", "data show", "runs list", "runs show",
+    "models", "doctor", "checkpoints", "evaluate", "predict", "explain", "data show", "runs list", "runs show",
     "jobs list", "jobs show",
 }  # fmt: skip
 NET = ["--model", "lenet", "--data", "digits"]
