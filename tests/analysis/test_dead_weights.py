@@ -1,9 +1,6 @@
 """Weights that never get a gradient: no net may have them, unless MODELS declares where and how many."""
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 from torch import nn
 
 from explorer import models
@@ -14,12 +11,7 @@ SMALL = {"lenet", "fastnet", "resnet18"}
 NAMES = [pytest.param(name, marks=[] if name in SMALL else [pytest.mark.slow]) for name in MODELS]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def faults_of_dead(shares: dict[str, float], declared: dict[str, float]) -> list[str]:

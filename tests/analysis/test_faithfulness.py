@@ -1,7 +1,6 @@
 """Does a map deserve belief? Curves worked by hand on a net whose probability is known, and the other three tests."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -18,13 +17,7 @@ from explorer.checkpoints import Card, Loaded
 from explorer.models import MODELS, ModelSpec
 from explorer.text import Problem
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Counting(nn.Module):

@@ -1,7 +1,5 @@
 """The layers that one looks into, and what part of the picture a cell sees: derived on paper, and by gradients."""
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import nn
@@ -16,12 +14,7 @@ SMALL = {"lenet", "fastnet", "resnet18"}
 NAMES = [pytest.param(name, marks=[] if name in SMALL else [pytest.mark.slow]) for name in MODELS]
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # Layers

@@ -23,13 +23,7 @@ from explorer.training import CHOICES, Recipe
 from explorer.training.loop import fit
 from explorer.training.supervised import Supervised
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class Tiny(nn.Module):
