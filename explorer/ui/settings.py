@@ -184,7 +184,8 @@ def _to_slides() -> None:
 def _reported(model: str) -> None:
     """What the slides say about this recipe, and what they reached with it."""
     words = t("The course slides: {recipe}.", recipe=reported.recipes()["slides_classifiers"])
-    figure = reported.figures().get(f"accuracy.{model}")
+    # What was reported for a DRN is of its published form; the figure's own words say so.
+    figure = reported.figures().get(f"accuracy.{model.removesuffix('-published').replace('-', '_')}")
     if figure:
         words += " " + t(
             "Reported for {model}: {value} {unit} ({source}); {why}.",

@@ -139,9 +139,17 @@ def test_the_rate_s_chart_shows_the_steps_of_the_recipe() -> None:
     assert "Highest rate 0.001 after 0 epochs, 1e-05 at the end" in " ".join(spec["title"]["text"])
 
 
-def test_the_course_s_recipe_says_what_was_reported() -> None:
-    app = opened(do="new", net="resnet18", recipe="slides")
-    assert any("93.79" in part.value and "epochs and choice of checkpoint" in part.value for part in app.info)
+@pytest.mark.parametrize(
+    ("net", "value", "why"),
+    [
+        ("resnet18", "93.79", "epochs and choice of checkpoint"),
+        ("drn-d-22-published", "89.62", "46 % of the weights without gradient"),
+        ("drn-d-22", "89.62", "46 % of the weights without gradient"),
+    ],
+)
+def test_the_course_s_recipe_says_what_was_reported(net: str, value: str, why: str) -> None:
+    app = opened(do="new", net=net, recipe="slides")
+    assert any(value in part.value and why in part.value for part in app.info)
 
 
 def test_data_that_is_not_here_has_a_button_and_no_start() -> None:
