@@ -48,6 +48,13 @@ def data_uri(image: Image.Image) -> str:
     return "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii")
 
 
+def jpeg_uri(image: Image.Image) -> str:
+    """The same as a JPEG, for photographs."""
+    out = io.BytesIO()
+    image.convert("RGB").save(out, "JPEG", quality=90)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")
+
+
 def thumbnail_uri(picture: np.ndarray, factor: int = 4, margin: int = 0) -> str:
     """uint8 (3, H, W) enlarged, as a data: address; the last 2,000 are kept (about 3 KB each).
 

@@ -31,34 +31,38 @@ def framed(image: Image.Image, box: Box | None, best: Box | None = None, longest
 
     A picture far smaller than `longest` is enlarged by whole multiples; box None: all of it is used.
     """
-    scale = longest / max(image.size)
-    if scale >= 2:
-        scale = int(scale)
-        shown = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    else:
-        scale = min(scale, 1.0)
-        size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-        shown = image.resize(size, Image.Resampling.LANCZOS)
+    shown, scale = at_size(image, longest)
     if box is not None and box[2] < max(image.size):
         pale = Image.blend(shown, Image.new("RGB", shown.size, "#8A8A8A"), 0.6)
-        edges = _edges(box, scale, shown.size)
-        pale.paste(shown.crop(edges), edges[:2])
+        inside = edges(box, scale, shown.size)
+        pale.paste(shown.crop(inside), inside[:2])
         shown = pale
-        _frame(shown, edges, style.ACCENT_ON_DARK, dashed=False)
+        frame(ImageDraw.Draw(shown), inside, style.ACCENT_ON_DARK, dashed=False)
     if best is not None and best != box:
-        _frame(shown, _edges(best, scale, shown.size), style.CHOSEN, dashed=True)
+        frame(ImageDraw.Draw(shown), edges(best, scale, shown.size), style.CHOSEN, dashed=True)
     return shown
 
 
-def _edges(box: Box, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+def at_size(image: Image.Image, longest: int) -> tuple[Image.Image, float]:
+    """The picture at most `longest` pixels long and by how much it was scaled: down smoothly, up by a whole number."""
+    scale = longest / max(image.size)
+    if scale >= 2:
+        scale = int(scale)
+        return image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST), scale
+    scale = min(scale, 1.0)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS), scale
+
+
+def edges(box: Box, scale: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Where a box lies in a picture scaled to `size`: left, top, right, bottom, at least a pixel each way."""
     left, top, side = (value * scale for value in box)
     right, bottom = min(size[0], round(left + side)), min(size[1], round(top + side))
     return round(left), round(top), max(round(left) + 1, right), max(round(top) + 1, bottom)
 
 
-def _frame(image: Image.Image, edges: tuple[int, int, int, int], colour: str, dashed: bool) -> None:
+def frame(draw: ImageDraw.ImageDraw, edges: tuple[int, int, int, int], colour: str, dashed: bool) -> None:
     """A frame that stands out on any picture: colour inside a dark line."""
-    draw = ImageDraw.Draw(image)
     left, top, right, bottom = edges[0], edges[1], edges[2] - 1, edges[3] - 1
     draw.rectangle((left, top, right, bottom), outline="#14161A", width=4)
     if not dashed:

@@ -1,8 +1,9 @@
 """Colours that mean something: one look on every page, safe for colour-blind eyes, on light and dark ground.
 
 Classes: Paul Tol's "muted" set (technical note SRON/EPS/TN/09-002, 2021) in class order. Sequential: cividis
-(Nunez, Anderton, Renslow 2018). Signed: vik (Crameri 2018), blue - neutral - red. The two maps are sampled at
-33 points, within 5/255 of the published tables of 256.
+(Nunez, Anderton, Renslow 2018). Signed: vik (Crameri 2018), blue - neutral - red. For maps over pictures there are
+others to choose from: viridis and inferno (van der Walt and Smith 2015), and berlin (Crameri 2018), whose middle is
+dark. Each is sampled at 33 points, within 5/255 of the published tables of 256.
 """
 
 import numpy as np
@@ -35,6 +36,26 @@ SIGNED = _colours(
     "7AAEC8 94BED2 ADCDDD C6DBE6 DEE6E9 ECE5E0 EED9CD E9CAB8 E2BAA2 DBAA8D D59B79 "
     "CF8C66 C97E53 C27041 BC622F B2511D A33E0D 912D06 811F06 731406 650907 590008"
 )
+VIRIDIS = _colours(
+    "440154 470D60 48186A 482374 472D7B 453781 424086 3E4989 3B528B 375B8D 33638D "
+    "2F6B8E 2C728E 297A8E 26828E 23898E 21918C 1F988B 1FA088 22A785 28AE80 32B67A "
+    "3FBC73 4EC36B 5EC962 70CF57 84D44B 98D83E ADDC30 C2DF23 D8E219 ECE51B FDE725"
+)
+INFERNO = _colours(
+    "000004 040312 0B0724 150B37 210C4A 2F0A5B 3D0965 4A0C6B 57106E 64156E 71196E "
+    "7D1E6D 8A226A 972766 A32C61 B0315B BC3754 C73E4C D24644 DB503B E45A31 EB6628 "
+    "F1731D F68013 F98E09 FB9D07 FCAC11 FBBC21 F9CB35 F5DB4C F2EA69 F3F68A FCFFA4"
+)
+BERLIN = _colours(
+    "9EB0FF 8CAEF6 79ABED 65A7E2 519FD3 4194C1 3685AD 2E7699 286886 225973 1D4B61 "
+    "183D4F 14303E 11242E 111A20 121214 190C09 220C02 2B0E01 351000 411201 4D1602 "
+    "5B1D08 6C2711 7D341E 8E422E 9E513F AE6051 BE6F63 CE7F76 DF8F89 F09F9C FFADAD"
+)
+# What a map over a picture may be drawn in, by whether it has a sign; the first is the default.
+OVERLAYS = {
+    True: {"vik": SIGNED, "berlin": BERLIN},
+    False: {"cividis": SEQUENTIAL, "viridis": VIRIDIS, "inferno": INFERNO},
+}
 
 
 def class_colours(count: int, dark: bool = False) -> list[str]:

@@ -2,6 +2,7 @@
 
 import itertools
 
+import matplotlib
 import numpy as np
 import pytest
 
@@ -66,6 +67,14 @@ def test_the_sequential_map_only_gets_lighter_and_the_signed_one_is_palest_in_th
     middle = len(light) // 2
     assert abs(int(np.argmax(light)) - middle) <= 1
     assert (np.diff(light[:middle]) > 0).all() and (np.diff(light[middle:]) < 0).all()
+
+
+@pytest.mark.parametrize("name", [name for maps in style.OVERLAYS.values() for name in maps if name != "vik"])
+def test_overlay_colours_are_those_that_were_published(name):
+    """matplotlib carries all but vik; 33 points and straight lines between them stay within 5 of 255."""
+    published = np.array([matplotlib.colormaps[name](k)[:3] for k in range(256)]) * 255
+    colours = next(maps[name] for maps in style.OVERLAYS.values() if name in maps)
+    assert np.abs(style.table(colours) - published).max() <= 5.5
 
 
 def test_a_table_runs_from_end_to_end():
