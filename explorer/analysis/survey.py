@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.analysis import cam
-from explorer.checkpoints import Loaded
+from explorer import checkpoints
+from explorer.analysis.calibration import softmax
+from explorer.analysis.classification import members
+from explorer.checkpoints import Card, Loaded
 from explorer.data import ImageSet
 from explorer.text import Problem
 
@@ -22,6 +24,7 @@ class Survey:
 
     true, said: float32 (N, h, w), for the true and for the predicted class
     highest: float32 (N, K), the largest cell of every class's map;  logits: float32 (N, K);  labels: int64 (N,)
+    data, split, fingerprint: of the pictures
     """
 
     true: np.ndarray
@@ -29,6 +32,10 @@ class Survey:
     highest: np.ndarray
     logits: np.ndarray
     labels: np.ndarray
+    data: str
+    split: str
+    fingerprint: str
+    checkpoint_sha256: str
 
     @property
     def predicted(self) -> np.ndarray:
@@ -38,6 +45,14 @@ class Survey:
     def mean_map(self, class_: int) -> np.ndarray:
         """The mean map (h, w) of a class over its own pictures; nan without any."""
         return _mean(self.true[self.labels == class_])
+
+    def of_class(self, class_: int) -> int:
+        """How many pictures a class has."""
+        return int((self.labels == class_).sum())
+
+    def inside(self, true: int, said: int) -> np.ndarray:
+        """Indices of the pictures in a confusion cell, the surest prediction first."""
+        return members(self.labels, softmax(self.logits), true, said)
 
     def cell(self, true: int, said: int) -> tuple[np.ndarray, np.ndarray]:
         """Over the pictures of a confusion cell: the mean maps (h, w) for the true and for the predicted class."""
@@ -49,9 +64,23 @@ class Survey:
 
         nan where there is no positive evidence. `border_of_even` is what evidence spread evenly would have.
         """
-        positive = cam.relu(self.true).astype(np.float64)
+        positive = np.maximum(self.true, 0).astype(np.float64)
         total, inner = positive.sum((1, 2)), positive[:, 1:-1, 1:-1].sum((1, 2))
         return np.where(total > 0, (total - inner) / np.where(total > 0, total, 1), np.nan)
+
+    def border_by_class(self) -> np.ndarray:
+        """The mean border share of every class over its pictures that have one: float64 (K,); nan without any."""
+        shares, classes = self.border_shares(), self.logits.shape[1]
+        has = np.isfinite(shares)
+        count = np.bincount(self.labels[has], minlength=classes)
+        total = np.bincount(self.labels[has], shares[has], minlength=classes)
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+    def by_border(self, class_: int) -> np.ndarray:
+        """Indices of a class's pictures, the largest border share first; those without a share are left out."""
+        shares = self.border_shares()
+        found = np.flatnonzero((self.labels == class_) & np.isfinite(shares))
+        return found[np.argsort(-shares[found], kind="stable")]
 
     @property
     def border_of_even(self) -> float:
@@ -59,10 +88,21 @@ class Survey:
         h, w = self.true.shape[1:]
         return 1 - (h - 2) * (w - 2) / (h * w)
 
+    def recognised(self, shown: int) -> int:
+        """How many pictures `ratio` is the median of."""
+        return int(self._recognised(shown).sum())
+
+    def _recognised(self, shown: int) -> np.ndarray:
+        return (self.labels == shown) & (self.predicted == shown) & (self.highest[:, shown] > 0)
+
+    def ratios(self, shown: int) -> np.ndarray:
+        """`ratio` of every class beside `shown`: float64 (K,), 1 at `shown`; nan where none of it is recognised."""
+        return np.array([self.ratio(shown, other) for other in range(self.logits.shape[1])])
+
     def ratio(self, shown: int, other: int) -> float:
         """How large the largest positive evidence for `other` is beside that for `shown`, the median over the pictures
         of class `shown` that are recognised: 0 where the other map finds nothing, nan without such pictures."""
-        right = (self.labels == shown) & (self.predicted == shown) & (self.highest[:, shown] > 0)
+        right = self._recognised(shown)
         if not right.any():
             return float("nan")
         return float(np.median(np.maximum(self.highest[right, other], 0) / self.highest[right, shown]))
@@ -72,11 +112,27 @@ def _mean(maps: np.ndarray) -> np.ndarray:
     return maps.mean(0, dtype=np.float64) if len(maps) else np.full(maps.shape[1:], np.nan)
 
 
+def check(card: Card) -> None:
+    """Problem when the net of a checkpoint has no exact class activation map."""
+    from explorer import models
+
+    if not models.spec(card.model).pooled_linear:
+        raise Problem(
+            "{name} has no exact class activation maps: the logits of {model} are not linear in the mean of its last "
+            "map. Choose a checkpoint of one of these nets: {known}.",
+            name=card.name, model=card.model,
+            known=", ".join(name for name, spec in models.MODELS.items() if spec.pooled_linear),
+        )  # fmt: skip
+
+
 def survey(loaded: Loaded, pictures: ImageSet, on_step: Callable[[int, int], None] | None = None) -> Survey:
     """Look at every picture of a split once; on_step(done, total) is called after each hundred.
 
     Raises Problem when the classes are not the checkpoint's, or its net has no exact class activation map.
     """
+    from explorer.analysis import cam  # here: stored maps are read without torch
+
+    check(loaded.card)
     if pictures.classes != loaded.card.classes:
         raise Problem(
             "{name} was trained for the classes {own}; {data} has {other}.",
@@ -94,4 +150,22 @@ def survey(loaded: Loaded, pictures: ImageSet, on_step: Callable[[int, int], Non
             on_step(start + len(labels), len(pictures))
     if not parts:
         raise Problem("{data}, {split}, holds no pictures.", data=pictures.name, split=pictures.split)
-    return Survey(*(np.concatenate(each) for each in zip(*parts)), labels=pictures.labels)
+    return Survey(
+        *(np.concatenate(each) for each in zip(*parts)), labels=pictures.labels, data=pictures.name,
+        split=pictures.split, fingerprint=pictures.fingerprint, checkpoint_sha256=loaded.card.sha256,
+    )  # fmt: skip
+
+
+def stored(name: str, split: str = "test") -> Survey:
+    """The survey kept beside a checkpoint; Missing when there is none."""
+    found = checkpoints.read_maps(name, split)
+    kept = ("true", "said", "highest", "logits", "labels", "data", "split", "fingerprint")
+    return Survey(**{key: found[key] for key in kept}, checkpoint_sha256=found["sha256"])
+
+
+def packed(found: Survey) -> bytes:
+    """The bytes under which `stored` finds this survey again; its maps are rounded to float16."""
+    return checkpoints.pack_maps(
+        found.true, found.said, found.highest, found.logits, found.labels,
+        data=found.data, split=found.split, fingerprint=found.fingerprint, sha256=found.checkpoint_sha256,
+    )  # fmt: skip

@@ -5,7 +5,7 @@
                         README.md           the same for people, with Hugging Face's model-index
                         MANIFEST.json       size and sha256 of each file
                         class_means.npy     directions of the classes' features, for "none of my classes fits"
-                        evaluation/         stored predictions, test-1-views.npz and so on
+                        evaluation/         stored predictions, test-1-views.npz and so on; stored maps, test-maps.npz
 
 No file names a Python class: the model is built through MODELS. Loading verifies the hashes first, because a
 safetensors file with one flipped byte loads without a word. What needs no torch here does not import it.
@@ -13,6 +13,7 @@ safetensors file with one flipped byte loads without a word. What needs no torch
 
 from explorer.checkpoints.card import Card, readme
 from explorer.checkpoints.manifest import CONFIG, MANIFEST, README, WEIGHTS, verify
+from explorer.checkpoints.maps import maps_file, pack_maps, read_maps
 from explorer.checkpoints.predictions import (
     EVALUATION,
     VIEWS,
@@ -25,6 +26,6 @@ from explorer.checkpoints.weights import CLASS_MEANS, LARGEST, STORAGE, Loaded, 
 
 __all__ = [
     "CLASS_MEANS", "CONFIG", "EVALUATION", "LARGEST", "MANIFEST", "README", "STORAGE", "VIEWS", "WEIGHTS", "Card",
-    "Entry", "Loaded", "catalogue", "fill", "folder_of", "load", "move", "pack_predictions", "prediction_file",
-    "read_card", "read_predictions", "readme", "root", "save", "update", "verify",
+    "Entry", "Loaded", "catalogue", "fill", "folder_of", "load", "maps_file", "move", "pack_maps", "pack_predictions",
+    "prediction_file", "read_card", "read_maps", "read_predictions", "readme", "root", "save", "update", "verify",
 ]  # fmt: skip
