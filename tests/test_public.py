@@ -23,6 +23,8 @@ FORBIDDEN = {
     "probe": NET,
     "lr-range": NET,
     "sweep": ["s", *NET, "--over", "lr=0.1", "--over", "batch=64"],
+    "survey": ["digits-fastnet"],
+    "faithfulness": ["digits-fastnet"],
     "import": ["{folder}/x.pt", *NET, "--name", "mine", "--trust"],
     "data get": ["cifar10"],
     "data add": ["{folder}", "--name", "mine"],

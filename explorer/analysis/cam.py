@@ -20,13 +20,12 @@ from torch import nn
 
 from explorer import models
 from explorer.analysis.layers import hooked, map_of, module_of
+from explorer.analysis.passes import OnStep
 from explorer.checkpoints import Loaded
 from explorer.data.augment import normalize
 from explorer.text import N_, Problem
 
 MASKED = 64  # pictures a forward when channels are masked one by one
-
-OnStep = Callable[[int, int], None]
 
 
 @dataclass
@@ -357,16 +356,24 @@ def _capture(
     )  # fmt: skip
 
 
+def passes(loaded: Loaded, method: str, layer: str, pictures: int = 1) -> int:
+    """How many forward passes the maps of so many pictures take; Problem for an unknown method or layer."""
+    spec, size = method_spec(method), loaded.card.size
+    x = torch.zeros(1, 3, size, size, device=loaded.device)
+    with loaded.lock:
+        channels = map_of(loaded.model, layer, x).shape[1]
+    return pictures * (1 + spec.forwards(channels))
+
+
 def estimate(loaded: Loaded, method: str, layer: str, pictures: int = 1) -> float:
     """Seconds that the maps of so many pictures will take here, from one forward of a few pictures."""
-    spec, size = method_spec(method), loaded.card.size
-    x = torch.zeros(16, 3, size, size, device=loaded.device)
+    x = torch.zeros(16, 3, loaded.card.size, loaded.card.size, device=loaded.device)
     with loaded.lock, torch.no_grad():
-        channels = map_of(loaded.model, layer, x[:1]).shape[1]
+        count = passes(loaded, method, layer, pictures)
         begun = time.perf_counter()
         loaded.model(x)
         each = (time.perf_counter() - begun) / len(x)
-    return pictures * each * (1 + spec.forwards(channels))
+    return count * each
 
 
 def of_classes(found: Maps, classes: Sequence[int]) -> Maps:

@@ -1,6 +1,8 @@
-"""The command that says where in a picture the evidence is."""
+"""The commands that say where in a picture the evidence is, and where in all the pictures of a data set."""
 
 import io
+import math
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +13,15 @@ from explorer.cli.apps import Name, app
 from explorer.cli.scoring import read
 from explorer.console import Answer, Bar, Device, Json, command, table
 from explorer.reporter import Reporter
-from explorer.text import N_, Problem
+from explorer.text import N_, Missing, Problem, t
 
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
+
+    from explorer.analysis.survey import Survey
+    from explorer.checkpoints import Card
+    from explorer.data import ImageSet
 
 LONGEST = 512  # pixels of a side of the PNG
 
@@ -146,3 +152,189 @@ def _drawn(picture: "Image.Image", maps: "np.ndarray", top: float) -> bytes:
     large = picture.resize((side, side), Image.Resampling.NEAREST if factor else Image.Resampling.BICUBIC)
     drawn = [explanation.overlay(large, each, top, False) for each in cam.enlarged(maps, (side, side))]
     return png(explanation.side_by_side(drawn))
+
+
+@command(app, "survey")
+def survey_command(
+    checkpoint: Name,
+    data: Annotated[
+        str | None, typer.Option(help="A data set; without it the one it was trained on.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="train or test.")] = "test",
+    device: Device = "auto",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """Where a checkpoint looks in all pictures of a data set, class by class; kept beside the checkpoint.
+
+    border: the mean share of the positive evidence that lies on the outermost cells; ratio: how large the largest
+    positive evidence of every other class is beside that of the class shown, the median over the recognised pictures.
+    """
+    from explorer import checkpoints
+    from explorer.analysis.survey import check
+    from explorer.reach import allow
+
+    allow("survey")
+    card = checkpoints.read_card(checkpoint)
+    check(card)
+    found, source = _survey(checkpoint, card, data or card.data, split, device, job)
+    borders = found.border_by_class()
+    rows, lines = [], []
+    for k, name in enumerate(card.classes):
+        ratios = {
+            other: _number(ratio)
+            for n, (other, ratio) in enumerate(zip(card.classes, found.ratios(k)))
+            if n != k
+        }
+        rows.append({"name": name, "n": found.of_class(k), "border": _number(borders[k]), "ratio": ratios})
+        nearest = max(ratios, key=lambda other: ratios[other] or 0.0, default="-")
+        values = [borders[k], ratios.get(nearest)]
+        lines.append(
+            [name, rows[-1]["n"], *("-" if _number(v) is None else float(v) for v in values), nearest]
+        )
+    value = {
+        "checkpoint": checkpoint,
+        "checkpoint_sha256": found.checkpoint_sha256,
+        "data": found.data,
+        "split": found.split,
+        "n": len(found.labels),
+        "data_fingerprint": found.fingerprint,
+        "cells": list(found.true.shape[1:]),
+        "border_of_even": found.border_of_even,
+        "classes": rows,
+        "source": source,
+    }
+    head = f"{checkpoint} on {found.data}, {split}, n = {len(found.labels):,}, fingerprint {found.fingerprint[:16]}"
+    even = f"evidence on the outermost cells; spread evenly it would be {found.border_of_even:.4f}"
+    listed = table(["class", "n", "border", "ratio", "of"], lines)
+    return Answer(value, f"{head}\n{even}\n\n{listed}")
+
+
+def _number(value: "float | None") -> float | None:
+    """For JSON, which has no nan."""
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def _survey(
+    checkpoint: str, card: "Card", name: str, split: str, device: str, job: Reporter | None
+) -> "tuple[Survey, str]":
+    """A survey, and where it comes from: "computed" now, or "stored" when the data set is not here."""
+    from explorer import checkpoints
+    from explorer import data as sets
+    from explorer.analysis import survey
+
+    try:
+        pictures = sets.load(name, split)
+    except Missing as missing:
+        if name != card.data:
+            raise
+        try:
+            found = survey.stored(checkpoint, split)
+        except Missing:
+            raise missing from None
+        print(t("{data} is not here; these are the stored maps.", data=name), file=sys.stderr)
+        return found, "stored"
+    loaded = checkpoints.load(checkpoint, device)
+    bar = Bar(job)
+    try:
+        found = survey.survey(loaded, pictures, lambda done, total: bar(done, total, N_("Making the maps")))
+    finally:
+        bar.close()
+    if name == card.data and not _is_stored(checkpoint, split, pictures.fingerprint):
+        try:
+            checkpoints.update(checkpoint, card, {checkpoints.maps_file(split): survey.packed(found)})
+        except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
+            print(problem, file=sys.stderr)
+    return found, "computed"
+
+
+def _is_stored(checkpoint: str, split: str, fingerprint: str) -> bool:
+    """Whether the maps of these very pictures are stored."""
+    from explorer import checkpoints
+
+    try:
+        return checkpoints.read_maps(checkpoint, split)["fingerprint"] == fingerprint
+    except Problem:
+        return False
+
+
+@command(app, "faithfulness")
+def faithfulness_command(
+    checkpoint: Name,
+    method: Annotated[
+        str, typer.Option(help="How: cam, grad-cam, grad-cam++, layer-cam, score-cam …")
+    ] = "cam",
+    n: Annotated[int, typer.Option("--n", min=2, help="So many test pictures, evenly spread.")] = 500,
+    fill: Annotated[
+        str, typer.Option(help="What is put where pixels are taken away: mean or blur.")
+    ] = "mean",
+    seed: Annotated[int, typer.Option(min=0, help="Of the random maps and of the resampling.")] = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """Whether a checkpoint's maps point at what counts, better than random maps and the middle of the picture do.
+
+    The pixels that a map calls important are taken away first, or brought back first, and the probability of the
+    predicted class is watched: gap is the area under the second curve minus that under the first. About 200 forward
+    passes a picture. With everything as it is by default the result is kept beside the checkpoint.
+    """
+    from dataclasses import replace
+
+    from explorer import checkpoints
+    from explorer.analysis import contest
+    from explorer.analysis.deletion import FILLS
+    from explorer.data import spread
+    from explorer.reach import allow
+
+    allow("faithfulness")
+    loaded = checkpoints.load(checkpoint, device)
+    pictures = _test_pictures(loaded.card, n)
+    images = pictures.images[spread(len(pictures), n)]
+    bar = Bar(job)
+    try:
+        found = contest.contest(
+            loaded, images, method, fill=fill, seed=seed,
+            on_step=lambda done, total: bar(done, total, N_("Testing the maps (forward passes)")),
+        )  # fmt: skip
+    finally:
+        bar.close()
+    found = replace(found, data=pictures.name, fingerprint=pictures.fingerprint)
+    if (method, n, fill, seed) == ("cam", contest.N, "mean", contest.SEED):
+        try:  # it took a while: the card is read anew, and what was added beside it meanwhile stays
+            card = checkpoints.read_card(checkpoint)
+            if card.sha256 == found.checkpoint_sha256:
+                checkpoints.update(checkpoint, card, {contest.FILE: contest.packed(found)})
+        except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
+            print(problem, file=sys.stderr)
+    rows: list[list[object]] = [
+        [who, found.gap(who), found.insertion[who], found.deletion[who]] for who in contest.WHO
+    ]
+    listed = table(["", "gap", "insertion", "deletion"], rows)
+    duels: list[list[object]] = [
+        [f"map - {rival}", duel.difference, duel.low, duel.high, f"{duel.wins:.1%}"]
+        for rival, duel in found.duels.items()
+    ]
+    apart = table(["", "difference", "from", "to (95 %)", "map wins"], duels)
+    head = (
+        f"{checkpoint} on {found.data}, test, n = {found.n:,}, {method}, {found.layer}, "
+        f"{t(FILLS[fill])}, seed {seed}, fingerprint {found.fingerprint[:16]}"
+    )
+    return Answer({"checkpoint": checkpoint} | found.as_dict(), f"{head}\n\n{listed}\n\n{apart}")
+
+
+def _test_pictures(card: "Card", n: int) -> "ImageSet":
+    """The test split of the checkpoint's data; of CIFAR-10, which may not be here, the shipped sheet when that is n."""
+    from explorer import data as sets
+
+    sheet = "cifar10-sheet"
+    pictures = sets.load(
+        sheet if card.data == "cifar10" and n == len(sets.load(sheet)) else card.data, "test"
+    )
+    if pictures.classes != card.classes:
+        raise Problem(
+            "{name} was trained for the classes {own}; {data} has {other}.",
+            name=card.name, own=", ".join(card.classes[:12]),
+            data=pictures.name, other=", ".join(pictures.classes[:12]),
+        )  # fmt: skip
+    return pictures

@@ -1,6 +1,7 @@
 """Does a map deserve belief? Curves worked by hand on a net whose probability is known, and the other three tests."""
 
 import math
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -294,3 +295,54 @@ def test_trust_refuses_what_explain_refuses(digits) -> None:
     for given, words in [((99, "cam"), "Classes 99"), ((0, "magic"), "Unknown method 'magic'")]:
         with pytest.raises(Problem, match=words):
             faithfulness.trust(loaded, images[0], *given)
+
+
+# How far it is
+
+
+@pytest.mark.parametrize("method", ["cam", "grad-cam", "ablation-cam"])
+@pytest.mark.parametrize("known", [False, True])
+def test_progress_only_grows_and_ends_at_what_it_was_said_to_cost(seeing, method: str, known: bool) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    told: list[tuple[int, int]] = []
+    against = (np.zeros(faithfulness.RANDOM), 0.0) if known else None
+    faithfulness.trust(seeing, image, 0, method, against=against, on_step=lambda *pair: told.append(pair))
+    total = faithfulness.cost(seeing, method, known=known)
+    assert {of for _, of in told} == {total} and told[-1][0] == total and len(told) > 3
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+
+
+@pytest.mark.parametrize("method", ["grad-cam", "cam", "ablation-cam"])
+def test_the_cost_is_the_number_of_pictures_that_go_through_the_net(seeing, method: str) -> None:
+    """The copies with random heads are counted too: the hook is copied with the model."""
+    image = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    cost, went = faithfulness.cost(seeing, method), []
+    seeing.model.register_forward_pre_hook(lambda _, given: went.append(len(given[0])))
+    faithfulness.trust(seeing, image, 0, method)
+    assert sum(went) == cost + 1  # one more to see how many channels the layer has
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 5, 9])
+@pytest.mark.parametrize("work", ["trust", "rivals"])
+def test_what_on_step_raises_ends_the_work_with_the_lock_free(seeing, work: str, at: int) -> None:
+    if work == "rivals" and at > 3:
+        return  # its 21 maps go in three batches
+    image = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    before = {key: value.clone() for key, value in seeing.model.state_dict().items()}
+    told: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append(done)
+        if len(told) == at:
+            raise KeyboardInterrupt
+
+    given = "ablation-cam" if work == "trust" else (8, 8)
+    with pytest.raises(KeyboardInterrupt):
+        getattr(faithfulness, work)(seeing, image, 0, given, on_step=stop)
+    free: list[bool] = []
+    thread = threading.Thread(target=lambda: free.append(seeing.lock.acquire(timeout=1)))
+    thread.start()
+    thread.join()
+    assert len(told) == at and free == [True]
+    assert not any(module._forward_hooks for module in seeing.model.modules())
+    assert all(torch.equal(before[key], value) for key, value in seeing.model.state_dict().items())
