@@ -6,6 +6,7 @@ from torch import nn
 from explorer import models
 from explorer.analysis import dead_weights
 from explorer.models import MODELS, ModelSpec
+from explorer.text import Problem
 
 SMALL = {"lenet", "fastnet", "resnet18"}
 NAMES = [pytest.param(name, marks=[] if name in SMALL else [pytest.mark.slow]) for name in MODELS]
@@ -44,6 +45,33 @@ def test_eight_of_nine_weights_of_the_published_nets_level_6_never_learn() -> No
     assert count == kernels + shortcut
     assert dead / kernels == pytest.approx(8 / 9, abs=0.01)
     assert all(dead <= 0.01 * count for layer, (dead, count) in found.items() if layer != "level6")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["drn-d-22-published", "drn-d-22"])
+def test_what_is_declared_is_what_the_gradients_say(name: str) -> None:
+    assert dead_weights.declared(name) == dead_weights.dead_by_layer(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("drn-c-26-published", 0.356), ("drn-d-22-published", 0.462), ("drn-c-26", 0), ("drn-d-22", 0)],
+)
+def test_the_declared_share_of_a_dilated_net(name: str, share: float) -> None:
+    found = dead_weights.declared(name)
+    dead, count = (sum(column) for column in zip(*found.values()))
+    assert dead / count == pytest.approx(share, abs=0.0005) and dead in (0, 7_340_032)
+    assert list(found)[-2:] == ["level8", "head"] and found["level6"] == (dead, 8_388_608)
+
+
+def test_what_is_declared_has_the_layers_and_sizes_that_are_measured() -> None:
+    measured, found = dead_weights.dead_by_layer("lenet"), dead_weights.declared("lenet")
+    assert {layer: count for layer, (_, count) in found.items()} == {
+        layer: count for layer, (_, count) in measured.items()
+    }
+    assert {layer for layer, (dead, _) in found.items() if dead} == {"fc1", "fc2", "head"}
+    with pytest.raises(Problem, match="Unknown model"):
+        dead_weights.declared("nope")
 
 
 @pytest.mark.parametrize("name", ["lenet", "fastnet"])
