@@ -31,6 +31,16 @@ QUESTIONS = [
         N_("What one puts right and the other breaks, and whether chance would explain it."),
     ),
     (
+        N_("Where does it look?"),
+        "explain",
+        N_("Every class on one scale, over your picture: evidence for it and against it, in nine ways."),
+    ),
+    (
+        N_("Can I believe such a map?"),
+        "explain",
+        N_("Four tests for every map, each with its figure, and a rival that knows nothing."),
+    ),
+    (
         N_("How does a model learn?"),
         "train",
         N_("Train one and watch: curves, a confusion matrix that grows; stop, resume, change a setting."),
@@ -44,6 +54,7 @@ QUESTIONS = [
 ANSWERS = {
     "predict": N_("Predict a picture"),
     "evaluate": N_("Evaluate a model"),
+    "explain": N_("Explain a prediction"),
     "train": N_("Train a classifier"),
 }
 

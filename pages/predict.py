@@ -34,6 +34,7 @@ if len(keys) > 1:
     numbers = {str(n + 1): str(n + 1) for n in range(len(keys))}
     place = int(widgets.select(t("Look closer at picture"), numbers, key="shown", kind="segmented")) - 1
 key, picture = keys[place], pictures[keys[place]]
+uploads.carry((key, picture) if brought else None)
 
 # One model stands beside the picture; several stand side by side below it.
 looking, beside = st.columns([5, 7], gap="large")
@@ -72,6 +73,7 @@ with answers:
                 inputs = predicting.model_inputs(card, pictures, boxes, invert)
                 said[card.name] = predicting.ask(card, inputs, views)
                 predicting.show_answer(card.name, said[card.name][place], inputs[place], views)
+                predicting.explain_link(card.name, keys[place], squash, invert)
     if together:
         with together:
             predicting.show_agreement({name: found[place] for name, found in said.items()})

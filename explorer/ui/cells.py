@@ -62,6 +62,11 @@ def confusion(found: Scores) -> None:
         inside = inside_cell(found, true, said)
         st.markdown(f"**{in_words(found, true, said, len(inside))}**")
         show_pictures(found, inside, key="cell")
+        if true is not None and said is not None and len(inside):
+            asked = {"true": found.classes[true], "predicted": found.classes[said]}
+            asked |= {"part": "data", "look": "cell", "model": found.name}
+            words = t("Where does the model look in these?")
+            widgets.page_link("explain", words, "center_focus_strong", asked)
 
 
 def inside_cell(found: Scores, true: int | None, said: int | None) -> np.ndarray:

@@ -14,6 +14,7 @@ from explorer.analysis.calibration import softmax
 from explorer.analysis.classification import Report, report
 from explorer.analysis.predict import Predictions
 from explorer.data import sheet
+from explorer.jobs import PROJECT
 from explorer.text import N_, language, t
 from explorer.ui import cache, progress, widgets
 from explorer.views import style
@@ -130,7 +131,7 @@ _drawn = cache.Kept(128)
 
 
 class Tiles(Sequence):
-    """Gallery items made only when they are shown: (picture, caption, alt) of each index."""
+    """Gallery items made only when they are shown: (picture, caption in plain text, alt) of each index."""
 
     def __init__(self, found: Scores, pixels: Callable[[int], np.ndarray], indices: np.ndarray):
         self.found, self.pixels, self.indices = found, pixels, indices
@@ -156,13 +157,10 @@ class Tiles(Sequence):
             "p": _percent(p),
             "q": _percent(q),
         }
-        harmless = values | {
-            key: widgets.plain(values[key]) for key in ("true", "said")
-        }  # captions are Markdown
         if true == said:
-            caption = f"{style.RIGHT_MARK} {harmless['said']} {values['p']}"
+            caption = f"{style.RIGHT_MARK} {values['said']} {values['p']}"
             return self.pixels(i), caption, t("Picture {i}, {true}, rightly predicted with {p}", **values)
-        caption = f"{style.WRONG_MARK} {harmless['said']} {values['p']}  \n" + t("is {true} {q}", **harmless)
+        caption = f"{style.WRONG_MARK} {values['said']} {values['p']}\n" + t("is {true} {q}", **values)
         return self.pixels(i), caption, t("Picture {i}, {true} ({q}), predicted to be {said} ({p})", **values)
 
 
@@ -172,21 +170,22 @@ def _percent(p: float) -> str:
 
 def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:
     """A gallery of these pictures of the split, in this order. Without the data set: those of them that the shipped
-    sheet has, or the empty state; both with the button that gets the data."""
+    sheet has, or the empty state; both with the button that gets the data. A click on one opens it on Explain."""
+    follow(found)
     if not len(indices):
         st.info(t("There is no such picture."), icon=":material/check:")
         return
     p = found.predictions
     full = _full(p)
     if full is not None:
-        widgets.gallery(Tiles(found, lambda i: full.images[i], indices), key)
+        _clickable(Tiles(found, lambda i: full.images[i], indices), key)
         return
     if p.data == "cifar10" and p.split == "test":
         place = {int(i): k for k, i in enumerate(sheet.test_indices())}
         here = np.array([i for i in indices.tolist() if i in place], np.int64)
         if len(here):
             pictures = cache.images("cifar10-sheet").images
-            widgets.gallery(Tiles(found, lambda i: pictures[place[i]], here), key)
+            _clickable(Tiles(found, lambda i: pictures[place[i]], here), key)
         st.caption(
             t("{k} of these {n} pictures are on the shipped sheet.", k=len(here), n=f"{len(indices):,}")
         )
@@ -204,6 +203,32 @@ def show_pictures(found: Scores, indices: np.ndarray, key: str) -> None:
         )
     widgets.empty_state(words)
     offer(p.data)
+
+
+_PICKED = "picture to explain"
+
+
+def _clickable(tiles: Tiles, key: str) -> None:
+    def picked(n: int) -> None:
+        st.session_state[_PICKED] = int(tiles.indices[n])
+
+    widgets.gallery(
+        tiles, key, on_pick=picked, hint=t("Where does the model look? Click to explain this picture.")
+    )
+
+
+def follow(found: Scores) -> None:
+    """Open the picture that was clicked on the Explain page, with the model and the class that it was taken for."""
+    i = st.session_state.pop(_PICKED, None)
+    if i is not None and i < len(found.labels):
+        p = found.predictions
+        st.switch_page(
+            PROJECT / "pages" / "explain.py",
+            query_params={
+                "data": p.data, "split": p.split, "index": str(i), "model": found.name,
+                "class": found.classes[found.predicted[i]],
+            },
+        )  # fmt: skip
 
 
 _read: set[tuple[str, str]] = set()

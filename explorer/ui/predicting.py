@@ -192,6 +192,17 @@ def show_answer(name: str, said: Answer, received: np.ndarray, views: int) -> No
     widgets.chart(spec, key=f"bars {name}", alt=prediction.spoken(said, name))
 
 
+def explain_link(name: str, key: str, squash: bool, invert: bool) -> None:
+    """The way to where in this picture the model sees what it says: the same picture, crop and model."""
+    x, y, size = crop_place()
+    asked = {"model": name, "x": x, "y": y, "size": size}
+    asked = {word: str(value) for word, value in asked.items() if SLIDERS.get(word, (0, 0, -1))[2] != value}
+    asked |= {"sample": key.removeprefix("sample ")} if key.startswith("sample ") else {}
+    asked |= {"fit": "squash"} if squash else {}
+    asked |= {"invert": "true"} if invert else {}
+    widgets.page_link("explain", t("Where does it see that?"), "center_focus_strong", asked)
+
+
 def show_agreement(said: Mapping[str, Answer]) -> None:
     """One sentence on how far the models agree; models with other classes are not compared."""
     groups: dict[tuple[str, ...], dict[str, Answer]] = {}

@@ -21,6 +21,12 @@ PAGES = {
     N_("Classifiers"): [
         ("predict", N_("Predict"), "image_search", N_("Drop in a picture and see what the models say")),
         ("evaluate", N_("Evaluate"), "grid_on", N_("How often a model is wrong, and where")),
+        (
+            "explain",
+            N_("Explain"),
+            "center_focus_strong",
+            N_("Where the evidence is, and whether to believe it"),
+        ),
         ("train", N_("Train"), "model_training", N_("Watch a model learn, and put it on the other pages")),
     ],
 }

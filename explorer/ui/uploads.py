@@ -5,6 +5,7 @@ pictures. The files themselves are let go as soon as they are read, and what is 
 """
 
 from base64 import b64encode
+from collections.abc import Callable
 from functools import lru_cache
 from io import BytesIO
 
@@ -28,7 +29,7 @@ LOCAL_MB, PUBLIC_MB = 20, 5
 EXTENSIONS = ["png", "jpg", "jpeg", "webp"]
 HEIC = ["heic", "heif"]  # not readable, but whoever drops one is told what to do instead
 FIRST = "flower"  # the sample that is shown before anything is chosen
-_KEPT = "uploaded pictures"
+_KEPT, _CARRIED = "uploaded pictures", "carried picture"
 
 # A file on its way in would otherwise be spooled to disk beyond 1 MB.
 MultiPartParser.spool_max_size = 2 * LOCAL_MB * 1_000_000
@@ -39,13 +40,16 @@ def most_megabytes() -> int:
     return PUBLIC_MB if reach.public_mode() else LOCAL_MB
 
 
-def drop_zone() -> dict[str, Picture]:
+def drop_zone(several: bool = True) -> dict[str, Picture]:
     """The drop zone and the camera: the pictures they brought, by an id. A bad file says why it is one."""
     megabytes = most_megabytes()
     words = t("Drop up to {most} pictures: PNG, JPEG or WEBP", most=MOST)
     files = st.file_uploader(
-        words, type=_extensions(), accept_multiple_files=True, max_upload_size=megabytes, key="files"
-    )
+        words if several else t("Drop a picture: PNG, JPEG or WEBP"),
+        type=_extensions(), accept_multiple_files=several, max_upload_size=megabytes, key="files",
+    )  # fmt: skip
+    if not several:
+        files = [files] if files else []
     camera = st.toggle(
         t("Camera"), key="camera", bind="query-params",
         help=t("Off until you turn it on; the browser asks first. Works on this machine or over https."),
@@ -97,28 +101,49 @@ def _let_go(file: UploadedFile) -> None:
         )
 
 
-def sample_gallery() -> str:
-    """The samples as a strip of pictures to click; the id of the one in use, which is also ?sample=id."""
-    chosen = widgets.from_url("sample", samples.SAMPLES, FIRST)
-    picture_strip(
-        t("No picture at hand? Take one of these:"), _items(text.language()), chosen, "samples", _use_sample
-    )
-    return chosen
+def carry(found: tuple[str, Picture] | None) -> None:
+    """Have a picture that the session brought, with its id, at hand on other pages; None: no longer."""
+    st.session_state[_CARRIED] = found
 
 
-def _use_sample(name: str) -> None:
-    widgets.to_url("sample", None if name == FIRST else name)
+def carried() -> tuple[str, Picture] | None:
+    """The picture that the session brought on another page, with its id."""
+    return st.session_state.get(_CARRIED)
 
 
-@lru_cache(maxsize=len(text.LANGUAGES))
-def _items(language: str) -> tuple[Item, ...]:
+def sample_gallery(
+    first: str = FIRST, chosen: str | None = "", on_pick: Callable[[], None] = lambda: None
+) -> str:
+    """The samples as a strip of pictures to click; the id of the one in use, which is also ?sample=id.
+
+    first: the one in use when the address names none;  chosen: the one to mark, by default the one in use
+    on_pick: called as well when one is picked
+    """
+    used = widgets.from_url("sample", samples.SAMPLES, first)
+
+    def use(name: str) -> None:
+        on_pick()
+        widgets.to_url("sample", None if name == first else name)
+
+    words = t("No picture at hand? Take one of these:")
+    picture_strip(words, _items(text.language(), first), used if chosen == "" else chosen, "samples", use)
+    return used
+
+
+@lru_cache(maxsize=2 * len(text.LANGUAGES))
+def _items(language: str, first: str) -> tuple[Item, ...]:
     return tuple(
         Item(
             id=name, src=_thumbnail(name), title=t(one.title), hint=t(one.source),
             alt=t("Sample picture: {title}", title=t(one.title)),
         )
-        for name, one in samples.SAMPLES.items()
+        for name, one in _in_order(first)
     )  # fmt: skip
+
+
+def _in_order(first: str) -> list[tuple[str, samples.Sample]]:
+    """The samples; on a page that begins with one of the later ones, that one first."""
+    return sorted(samples.SAMPLES.items(), key=lambda each: first != FIRST and each[0] != first)
 
 
 def _thumbnail(name: str) -> str:

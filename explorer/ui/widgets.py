@@ -4,22 +4,25 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import streamlit as st
 from PIL import Image
+from streamlit.errors import StreamlitPageNotFoundError
 
+from explorer.jobs import PROJECT
 from explorer.text import Missing, Problem, t
 from explorer.ui import cache
+from explorer.ui.picker import Item, picture_strip
 from explorer.ui.progress import get_data_button
 from explorer.views import pictures
 
 __all__ = [
     "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "get_data_button", "heading",
-    "large_type", "picture", "plain", "plotly", "problems", "report_error", "select", "strip", "to_url",
+    "large_type", "page_link", "picture", "plain", "plotly", "problems", "report_error", "select", "strip", "to_url",
     "with_table",
 ]  # fmt: skip
 
@@ -150,9 +153,11 @@ def checkpoint_picker(
     task: str = "classifier",
     multiple: bool = False,
     max: int = 4,
+    first: Sequence[str] = (),
 ) -> Any:
     """Choose a checkpoint of a task, or up to `max` of them (`multiple`), bound to the address.
 
+    first: names to begin with, of which those that are there are taken; without any the first checkpoint of all
     Returns a name, or a list of names (at least one). Without any: says what to do, and stops the page.
     """
     names = [entry.name for entry in cache.entries() if entry.card and entry.card.task == task]
@@ -162,10 +167,17 @@ def checkpoint_picker(
     if not multiple:
         chosen = st.selectbox(label, names, key=key, bind="query-params")
         return chosen if chosen in names else names[0]
-    several = st.multiselect(
-        label, names, default=names[:1], max_selections=max, key=key, bind="query-params"
-    )
-    return [name for name in several if name in names][:max] or names[:1]
+    begin = [name for name in first if name in names][:max] or names[:1]
+    several = st.multiselect(label, names, default=begin, max_selections=max, key=key, bind="query-params")
+    return [name for name in several if name in names][:max] or begin
+
+
+def page_link(page: str, label: str, icon: str, query: Mapping[str, str]) -> None:
+    """A link to another page that opens it as `query` says; nothing where the page runs without its frame."""
+    with suppress(StreamlitPageNotFoundError):
+        st.page_link(
+            PROJECT / "pages" / f"{page}.py", label=label, icon=f":material/{icon}:", query_params=query
+        )
 
 
 # --- pictures and charts ------------------------------------------------------------------------------------------
@@ -202,10 +214,18 @@ def strip(
         )
 
 
-def gallery(items: Sequence[tuple[Picture, str, str]], key: str, columns: int | str = "auto") -> None:
+def gallery(
+    items: Sequence[tuple[Picture, str, str]],
+    key: str,
+    columns: int | str = "auto",
+    on_pick: Callable[[int], None] | None = None,
+    hint: str = "",
+) -> None:
     """Pictures with captions, as (picture, caption, alt), at most PER_PAGE at once with pages below.
 
     Arrays of one size, with columns "auto", are drawn as one `strip`, which costs the server a tenth.
+    on_pick: makes each picture, then a uint8 (3, H, W) array, a button that calls this with its place in `items` before
+        the page runs again; captions are plain text then, and `hint` says what a click does
     """
     pages = -(-len(items) // PER_PAGE)
     shown = st.session_state.get(f"{key}_page", 1) if pages > 1 else 1
@@ -215,7 +235,14 @@ def gallery(items: Sequence[tuple[Picture, str, str]], key: str, columns: int | 
         shown = st.pagination(pages, key=f"{key}_page", bind="query-params")
     here = items[(shown - 1) * PER_PAGE : shown * PER_PAGE]
     with place:
-        if columns == "auto" and all(isinstance(image, np.ndarray) for image, _, _ in here):
+        if on_pick:
+            first = (shown - 1) * PER_PAGE
+            tiles = tuple(
+                Item(str(first + n), pictures.thumbnail_uri(image), caption, alt, hint)
+                for n, (image, caption, alt) in enumerate(here)
+            )
+            picture_strip("", tiles, None, f"{key} tiles", lambda n: on_pick(int(n)), "strip wrap large")
+        elif columns == "auto" and all(isinstance(image, np.ndarray) for image, _, _ in here):
             strip(*([item[k] for item in here] for k in (0, 2, 1)), factor=4)
         else:
             with st.grid(columns, min_column_width=130):

@@ -56,14 +56,7 @@ def kinds(app: AppTest) -> list[str]:
 
 def alts(app: AppTest) -> list[str]:
     """The words for those who cannot see them, of every picture of a gallery."""
-
-    def below(node) -> Iterator[str]:
-        if getattr(node, "type", "") == "image":
-            yield from (image.alt for image in node.proto.imgs)
-        for child in getattr(node, "children", {}).values():
-            yield from below(child)
-
-    return list(below(app.main))
+    return [item["alt"] for strip in app.get("bidi_component") for item in json.loads(strip.proto.bytes)["items"]]
 
 
 def heading(app: AppTest) -> str:

@@ -1,0 +1,263 @@
+"""What the sections of the Explain page share: how maps are looked at, which layer, the maps, work that takes long."""
+
+import copy
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import streamlit as st
+
+from explorer import data
+from explorer.analysis import cam, layers
+from explorer.analysis.cam import CAM_METHODS, Maps
+from explorer.checkpoints import Card, Loaded
+from explorer.data import samples
+from explorer.text import language, t
+from explorer.ui import cache, evidence, predicting, widgets
+from explorer.ui.subject import Subject, linked
+from explorer.views import style
+
+OPACITY = (10, 100, 75)  # percent: least, most, default
+PAIR = ("cifar10-resnet18", "cifar10-drn-d-22")  # maps of 4x4 and of 8x8 cells
+
+
+@dataclass(frozen=True)
+class Look:
+    """How maps are made and drawn.
+
+    method: of CAM_METHODS;  flip: averaged with the mirrored picture's;  signed: also evidence against the class
+    alone: every map on a scale of its own, not all classes on one;  cells: the true cells, not smoothed
+    opacity: 0 to 1, of the strongest value;  colours: a name of style.OVERLAYS
+    grey: the picture below without its colours, so that those of the map are the only ones
+    """
+
+    method: str = "cam"
+    flip: bool = False
+    signed: bool = True
+    alone: bool = False
+    cells: bool = False
+    opacity: float = 0.75
+    colours: str | None = None
+    grey: bool = True
+
+
+def cells_switch() -> bool:
+    """Whether the true cells are drawn."""
+    return st.toggle(
+        t("True cells"), key="cells", bind="query-params",
+        help=t("The cells that the net really has, instead of a smooth surface between their centres."),
+    )  # fmt: skip
+
+
+def drawing(method: str) -> Look:
+    """The controls of how maps are made and drawn."""
+    flip = st.toggle(
+        t("Average with mirror image"), key="mirror", bind="query-params",
+        help=t("The map of the mirrored picture is mirrored back and averaged in: steadier, twice the work."),
+    )  # fmt: skip
+    signed = st.toggle(
+        t("Evidence against, too"), value=True, key="against", bind="query-params",
+        help=t("Off: only what speaks for a class is drawn, as in most tools; the rest is left out."),
+    )  # fmt: skip
+    alone = st.toggle(
+        t("Every map on a scale of its own"), key="alone", bind="query-params",
+        help=t("What most tools do. It makes a map with hardly any evidence look as strong as any other."),
+    )  # fmt: skip
+    grey = st.toggle(
+        t("Picture in grey"), value=True, key="grey", bind="query-params",
+        help=t("Then every colour is the map's."),
+    )  # fmt: skip
+    opacity = st.slider(t("Opacity, %"), *OPACITY, key="opacity", bind="query-params")
+    known = style.OVERLAYS[signed]
+    colours = widgets.select(t("Colours"), {name: name for name in known}, key="colours")
+    return Look(method, flip, signed, alone, opacity=opacity / 100, colours=colours, grey=grey)
+
+
+def layer_of(card: Card, key: str) -> str:
+    """Choose the layer of a checkpoint's net, by name, with its map's size and what a cell of it sees."""
+    known = layers_of(card)
+    fields = evidence.kept(("fields", card.model), lambda: layers.receptive_fields(card.model))
+    options = {
+        layer.name: t(
+            "{layer}: {c} channels, {h} x {w} cells, each sees {field} px",
+            layer=layer.name, c=layer.shape[0], h=layer.shape[1], w=layer.shape[2], field=fields[layer.name].size,
+        )
+        for layer in reversed(known)
+    }  # fmt: skip
+    return widgets.select(t("Layer of {name}", name=card.name), options, key=key)
+
+
+def layers_of(card: Card) -> list[layers.Layer]:
+    """The layers of a checkpoint's net that one looks into, in order."""
+
+    def look() -> list[layers.Layer]:
+        loaded = cache.model(card.name)
+        with loaded.lock:
+            return layers.layers(loaded.model, card.model, card.size)
+
+    return evidence.kept(("layers", card.model, card.size), look)
+
+
+# --- the maps ---------------------------------------------------------------------------------------------------------
+
+
+def maps(card: Card, subject: Subject, method: str, layer: str, flip: bool) -> Maps | None:
+    """Maps of all classes. Methods of many forwards are made when asked for: until then a button, and None."""
+    pixels = subject.pixels(card)
+    if CAM_METHODS[method].forwards(1):
+        return _asked_for(card, pixels, method, layer, flip)
+    return _maps(card.name, card.sha256, pixels.tobytes(), pixels.shape, method, layer, flip)
+
+
+@st.cache_data(max_entries=256, scope="session", show_spinner=False)
+def _maps(
+    name: str, sha256: str, pixels: bytes, shape: tuple[int, ...], method: str, layer: str, flip: bool
+) -> Maps:
+    images = np.frombuffer(pixels, np.uint8).reshape(1, *shape)
+    return cam.explain(cache.model(name), images, method, None, layer, flip)
+
+
+def _asked_for(card: Card, pixels: np.ndarray, method: str, layer: str, flip: bool) -> Maps | None:
+    key = (card.sha256, pixels.tobytes(), method, layer, flip)
+    kept: dict[tuple, Maps] = st.session_state.setdefault("maps asked for", {})
+    if key not in kept:
+        seconds = evidence.kept(
+            ("seconds", card.sha256, method, layer),
+            lambda: cam.estimate(cache.model(card.name), method, layer),
+        )
+        words = t(
+            "Compute {method}: about {s} s here",
+            method=CAM_METHODS[method].title,
+            s=f"{(1 + flip) * seconds:.0f}",
+        )
+
+        def make(on_step: cam.OnStep) -> Maps:
+            return cam.explain(own_copy(card), pixels[None], method, None, layer, flip, on_step)
+
+        found = on_request(words, f"{card.name} {method}", make)
+        if found is None:
+            return None
+        kept[key] = found
+        while len(kept) > 16:
+            del kept[next(iter(kept))]
+    return kept[key]
+
+
+def own_copy(card: Card) -> Loaded:
+    """The checkpoint with a net of its own: long work on it keeps no other session waiting for the lock."""
+    loaded = cache.model(card.name)
+    with loaded.lock:
+        return replace(loaded, model=copy.deepcopy(loaded.model), lock=threading.RLock())
+
+
+_LONG = threading.Semaphore(1)  # one long computation at a time for all sessions: it uses every core
+
+
+def on_request(words: str, key: str, make: Callable[[cam.OnStep], object]) -> object | None:
+    """A button; once pressed, `make(on_step)` with a bar and a way to cancel, and what it gave. None until then.
+
+    Any click ends a running script at its next message to the page, so each step that is drawn is where a cancel,
+    a closed tab or another page takes hold: what `on_step` raises then ends `make`.
+    """
+    place = st.empty()
+    if not place.button(words, key=f"ask {key}", icon=":material/calculate:"):
+        return None
+    with place.container():
+        bar = st.progress(0.0, text=t("Waiting for its turn"))
+        st.button(t("Cancel"), key=f"cancel {key}", icon=":material/stop:")
+        began = shown = time.monotonic()
+        while not _LONG.acquire(timeout=0.3):
+            bar.progress(0.0, text=t("Waiting for its turn"))
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal shown
+            now = time.monotonic()
+            if now - shown > 0.15:
+                shown = now
+                left = (now - began) * (total - done) / max(done, 1)
+                bar.progress(
+                    min(done / total, 1.0),
+                    text=t(
+                        "{done} of {total} forward passes, {s} s left",
+                        done=f"{done:,}",
+                        total=f"{total:,}",
+                        s=f"{left:.0f}",
+                    ),
+                )
+
+        try:
+            found = make(on_step)
+        finally:
+            _LONG.release()
+    place.empty()
+    return found
+
+
+def scale(found: Maps, look: Look, place: int) -> float:
+    """The end of the scale that the map at `place` is drawn on: of all classes, or of its own."""
+    values = found.raw[0, place] if look.alone else found.raw[0]
+    return float(max(np.abs(values).max() if look.signed else values.max(), 0.0))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the sections show.
+
+    layers: checkpoint -> the layer looked into;  wanted: the name of a class, "" = the predicted one
+    """
+
+    cards: list[Card]
+    subject: Subject
+    look: Look
+    layers: dict[str, str]
+    wanted: str
+
+    def maps(self, card: Card, method: str | None = None) -> Maps | None:
+        """A checkpoint's maps of the picture; None while they wait to be asked for."""
+        look = self.look
+        return maps(card, self.subject, method or look.method, self.layers[card.name], look.flip)
+
+    def class_of(self, card: Card, logits: np.ndarray) -> int:
+        """The class that is looked at: the wanted one, or the predicted one."""
+        return card.classes.index(self.wanted) if self.wanted in card.classes else int(logits.argmax())
+
+    def key(self, card: Card) -> tuple:
+        """What a drawing of this checkpoint's maps depends on."""
+        s = self.subject
+        return (card.sha256, s.key, s.box, s.invert, self.layers[card.name], self.look, language())
+
+
+def sides(scene: Scene) -> list:
+    """A place for each checkpoint, side by side."""
+    places = st.columns(len(scene.cards), gap="large") if len(scene.cards) > 1 else [st.container()]
+    return list(zip(scene.cards, places))
+
+
+def note_odd_address(known: list[str]) -> None:
+    """Say so when the address asks for something that does not exist; the defaults are shown."""
+    switch = ("true", "false")
+    allowed: dict[str, object] = {
+        "model": known, "sample": samples.SAMPLES, "fit": predicting.FITS, "method": CAM_METHODS,
+        **dict.fromkeys(("invert", "camera", "mirror", "against", "alone", "cells", "grey"), switch),
+        **{
+            key: [str(n) for n in range(low, high + 1)]
+            for key, (low, high, _) in (predicting.SLIDERS | {"opacity": OPACITY}).items()
+        },
+        "data": data.names(), "split": ("train", "test"),
+    }  # fmt: skip
+    odd = [key for key, names in allowed.items() if not set(st.query_params.get_all(key)) <= set(names)]
+    asks = any(key in st.query_params for key in ("data", "index"))
+    if asks and not odd and linked() is None:
+        odd = ["index"]
+    if odd:
+        if "sample" in odd:
+            widgets.to_url("sample", None)
+        st.info(
+            t(
+                "The address asks for something that is not here ({odd}); the default is shown.",
+                odd=", ".join(odd),
+            ),
+            icon=":material/link_off:",
+        )

@@ -1,0 +1,138 @@
+"""Every class on one scale, with its probability; the chosen one large, on the picture and on the input."""
+
+import numpy as np
+import streamlit as st
+
+from explorer.analysis.calibration import softmax
+from explorer.analysis.cam import CAM_METHODS, Maps
+from explorer.checkpoints import Card
+from explorer.text import Problem, t
+from explorer.ui import evidence, explaining, overlays, predicting, subject, surveys, uploads, widgets
+from explorer.ui.explaining import Scene, sides
+from explorer.ui.picker import Item, picture_strip
+from explorer.ui.widgets import plain
+from explorer.views import pictures, prediction, style
+
+
+def classes(scene: Scene) -> None:
+    """Every class on one scale, with its probability; the chosen one large, on the picture and on the input."""
+    st.button(
+        t("The course's example: a dog, asked for an airplane"), key="example", icon=":material/school:",
+        on_click=_example, help=t("“dog” finds the dog, and “airplane” finds nothing, if all maps share one scale."),
+    )  # fmt: skip
+    for card, place in sides(scene):
+        with place, widgets.problems():
+            _classes_of(card, scene)
+
+
+def _example() -> None:
+    st.session_state["class"] = "airplane"
+    uploads.carry(None)
+    for key in (*subject.LINK, "sample"):
+        widgets.to_url(key, None)
+
+
+def _classes_of(card: Card, scene: Scene) -> None:
+    found = scene.maps(card)
+    if found is None:
+        st.caption(t("The map of every class comes out of the same forward passes."))
+        return
+    logits, k = found.logits[0], scene.class_of(card, found.logits[0])
+    p = softmax(found.logits, card.temperature)[0]
+    says = int(logits.argmax())
+    height, width = found.raw.shape[2:]
+    said = predicting.ask(card, scene.subject.pixels(card)[None], 1)[0]
+    verdict = f"{plain(card.classes[says])} {prediction.percent(float(p[says]))}"
+    if not said.fits:
+        verdict = t("None of my {n} classes fits well", n=len(card.classes)) + f" ({verdict})"
+    st.markdown(
+        f"#### {verdict}\n"
+        f":small[:gray[{card.name}, {CAM_METHODS[found.method].title}, {found.layer}, {height} x {width}]]"
+    )
+    look = scene.look
+    top = explaining.scale(found, look, k)
+    items = overlays.kept_here((*scene.key(card), "strip"), lambda: _items(card, scene, found, p))
+    picture_strip(
+        "", items, card.classes[k], f"classes {card.name}", lambda name: st.session_state.update({"class": name}),
+        "strip wrap small",
+    )  # fmt: skip
+    overlays.scale_caption(top, look)
+    if CAM_METHODS[found.method].blind:
+        st.caption(
+            t(
+                "{method} knows no classes: its map is the same for all.",
+                method=CAM_METHODS[found.method].title,
+            )
+        )
+    views = _views(card, scene, found, k, top)
+    name, values = card.classes[k], found.raw[0, k]
+    st.markdown(
+        t("**“{name}”**: probability {p}, logit {logit}; the strongest cell says {most}, the weakest {least}.",
+          name=plain(name), p=prediction.percent(float(p[k])), logit=f"{logits[k]:.2f}",
+          most=f"{values.max():+.2f}", least=f"{values.min():+.2f}")
+    )  # fmt: skip
+    _ratios(card, says, k)
+    overlays.downloads(card, scene.subject, found, look, k, views)
+
+
+def _items(card: Card, scene: Scene, found: Maps, p: np.ndarray) -> tuple[Item, ...]:
+    pixels, items = scene.subject.pixels(card), []
+    for k, name in enumerate(card.classes):
+        values = found.raw[0, k]
+        top = explaining.scale(found, scene.look, k)
+        drawn = overlays.on_input(pixels, values, top, scene.look, max(1, 64 // card.size))
+        most = f"{values.max():+.1f}" if abs(values.max()) >= 0.05 else f"{values.max():+.2g}"
+        words = {"name": name, "p": prediction.percent(float(p[k])), "most": most}
+        is_true = name == scene.subject.true
+        title = f"{style.RIGHT_MARK} {name}" if is_true else name
+        alt = t("Map for “{name}”, probability {p}, strongest cell {most}", **words)
+        hint = t("Its true class. {words}", words=alt) if is_true else alt
+        items.append(
+            Item(name, pictures.data_uri(drawn), f"{title}\n{words['p']}\n{most}", alt, hint, float(p[k]))
+        )
+    return tuple(items)
+
+
+def _views(card: Card, scene: Scene, found: Maps, k: int, top: float) -> dict:
+    """The chosen class's map large: on the picture as it was brought, and on what the model received."""
+    look, subject, values = scene.look, scene.subject, found.raw[0, k]
+    factor = max(1, overlays.SHOWN // card.size)
+
+    def draw() -> tuple:
+        made = {
+            "picture": overlays.on_upload(subject, values, top, look),
+            "input": overlays.on_input(subject.pixels(card), values, top, look, factor),
+        }
+        return made, {name: overlays.data_uri(image) for name, image in made.items()}
+
+    made, addresses = overlays.kept_here((*scene.key(card), "large", k), draw)
+    name = card.classes[k]
+    left, right = st.columns(2)
+    left.image(
+        addresses["picture"], caption=t("as it was brought"),
+        alt=t("{picture} with the map for “{name}” by {model}", picture=subject.words, name=name, model=card.name),
+    )  # fmt: skip
+    right.image(
+        addresses["input"], caption=t("as the model received it: {n} x {n} pixels", n=card.size),
+        alt=t("What {model} received, with the map for “{name}”", model=card.name, name=name),
+    )  # fmt: skip
+    return made
+
+
+def _ratios(card: Card, says: int, k: int) -> None:
+    """How much evidence other classes find where this one is recognised, over the whole test set, where it is known."""
+    try:
+        found = surveys.known(card)
+    except Problem:  # not surveyed yet, or a net without exact maps: the section on the data says so
+        return
+    ratios = evidence.kept(("ratios", card.sha256, says), lambda: found.ratios(says))
+    n = evidence.kept(("recognised", card.sha256, says), lambda: found.recognised(says))
+    if not n:
+        return
+    order = [j for j in np.argsort(-ratios) if j != says]
+    shown = [k] if k != says else [*order[:2], order[-1]]
+    listed = ", ".join(f"{plain(card.classes[j])} {ratios[j]:.2f}" for j in shown)
+    st.caption(
+        t("Over the {n} test pictures recognised as “{name}”, the strongest evidence for another class is, beside "
+          "that for “{name}” (median): {listed}.", n=f"{n:,}", name=plain(card.classes[says]), listed=listed)
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""Where in a picture is the evidence for a class, and does the map deserve belief?"""
+
+from dataclasses import replace
+
+import streamlit as st
+
+from explorer.analysis.cam import CAM_METHODS
+from explorer.text import N_, t
+from explorer.ui import (
+    adding_up,
+    cache,
+    dilation,
+    explaining,
+    inside,
+    maps,
+    methods,
+    surveys,
+    trusting,
+    widgets,
+)
+from explorer.ui import subject as subjects
+
+
+def look_at(name: str, split: str, index: int) -> None:
+    """Turn to a picture that was clicked among many."""
+    subjects.link(name, split, index)
+    st.session_state["part"] = "classes"
+
+
+# id in the address -> (what stands on the switch, what it draws)
+PARTS = {
+    "classes": (N_("All classes"), maps.classes),
+    "sum": (N_("The map that adds up"), adding_up.adding_up),
+    "methods": (N_("Methods"), methods.methods),
+    "trust": (N_("Trust"), trusting.trust),
+    "inside": (N_("Inside the net"), inside.inside),
+    "data": (
+        N_("Over the data"),
+        lambda scene: surveys.section(scene.cards, on_pick=look_at, cells=scene.look.cells),
+    ),
+    "dilation": (N_("Why 8x8"), lambda scene: dilation.section()),
+}
+
+widgets.heading(
+    t("Explain"),
+    t(
+        "Where in a picture is the evidence for a class, and where against it? And does such a map deserve belief?"
+    ),
+)
+known = {
+    entry.name: entry.card for entry in cache.entries() if entry.card and entry.card.task == "classifier"
+}
+explaining.note_odd_address(list(known))
+
+left, right = st.columns(2, gap="large")
+with right:
+    names = widgets.checkpoint_picker(
+        t("Models, up to two"), key="model", multiple=True, max=2, first=explaining.PAIR
+    )
+    cards = [known[name] for name in names]
+    choosing, making = st.columns(2)
+    every = {name: name for card in cards for name in card.classes}
+    with choosing:
+        wanted = widgets.select(t("Class"), {"": t("the predicted one"), **every}, key="class")
+    with making:
+        titles = {method: spec.title for method, spec in CAM_METHODS.items()}
+        method = widgets.select(
+            t("Method"), titles, key="method", help=t("What weighs what: see Methods below.")
+        )
+    tools = st.container(horizontal=True, vertical_alignment="center")
+with left:
+    subject = subjects.choose()
+with tools:
+    with st.popover(t("Layers"), icon=":material/layers:"):
+        layers = {card.name: explaining.layer_of(card, key) for card, key in zip(cards, ("layer", "layer2"))}
+    with st.popover(t("Drawing"), icon=":material/palette:"):
+        look = explaining.drawing(method)
+    with st.popover(t("Crop"), icon=":material/crop:"):
+        subject = subjects.crop(subject)
+    look = replace(look, cells=explaining.cells_switch())
+st.caption(subjects.title_of(subject))
+
+scene = explaining.Scene(cards, subject, look, layers, wanted)
+part = widgets.select(
+    t("Section"),
+    {part: t(words) for part, (words, _) in PARTS.items()},
+    key="part",
+    kind="segmented",
+    bare=True,
+)
+with widgets.problems():
+    PARTS[part][1](scene)

@@ -1,0 +1,109 @@
+"""The Explain page in Chromium: from a confusion cell to a map of the same picture, clicks and keys, small screens."""
+
+import io
+import re
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+
+from tests.browser.harness import Server, settled
+
+MODEL = "cifar10-fastnet"
+PARTS = ("sum", "methods", "trust", "inside", "data", "dilation")
+
+
+@pytest.fixture
+def page(browser_page):
+    browser_page.set_default_timeout(60_000)
+    return browser_page
+
+
+def pressed(page, name: str):
+    """The button of a strip that is marked and whose words begin so."""
+    return page.locator('button[aria-pressed="true"]').filter(has_text=re.compile(rf"^(✓ )?{name}"))
+
+
+def test_from_a_cell_over_a_picture_to_its_map_and_back(page, server: Server) -> None:
+    page.goto(f"{server.url}/evaluate?checkpoint={MODEL}")
+    cell = '[data-testid="stVegaLiteChart"] path[aria-label*="predicted class: dog; true class: cat;"]'
+    page.locator(cell).first.wait_for()
+    settled(page)
+    page.locator(cell).first.click(force=True)
+    page.wait_for_url(re.compile("true=cat&predicted=dog"))
+    picture = page.get_by_role("button", name=re.compile(r"^Picture [\d,]+, cat .*predicted to be dog"))
+    picture.first.wait_for()
+    settled(page)
+    index = re.search(r"Picture ([\d,]+)", picture.first.get_attribute("aria-label"))[1].replace(",", "")
+    picture.first.click()
+
+    page.wait_for_url(re.compile(rf"/explain\?.*index={index}\b"))
+    page.get_by_text(f"cifar10, test, picture {index}: cat", exact=True).wait_for()
+    settled(page)
+    expect(pressed(page, "dog")).to_have_count(1)
+    expect(page.get_by_role("button", name=re.compile("^Map for “cat”"))).to_contain_text("✓ cat")
+    shown = page.get_by_role(
+        "img", name=f"cifar10, test, picture {index}: cat with the map for “dog” by {MODEL}"
+    )
+    expect(shown).to_be_visible()
+    assert f"model={MODEL}" in page.url and "class=dog" in page.url
+    page.go_back()
+    page.wait_for_url(re.compile("/evaluate"))
+
+
+def test_a_class_by_mouse_and_by_keyboard_stands_in_the_link(page, server: Server) -> None:
+    page.goto(f"{server.url}/explain?model={MODEL}")
+    settled(page)
+    page.get_by_role("button", name=re.compile("^Map for “airplane”")).click()
+    page.wait_for_url(re.compile("class=airplane"))
+    expect(pressed(page, "airplane")).to_have_count(1)
+    page.get_by_role("button", name=re.compile("^Map for “horse”")).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("class=horse"))
+    expect(pressed(page, "horse")).to_have_count(1)
+    link = page.url
+    page.goto("about:blank")
+    page.goto(link)
+    expect(pressed(page, "horse")).to_have_count(1)
+
+
+def test_an_upload_comes_along_from_predict(page, server: Server) -> None:
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((300, 200)).convert("RGB").save(out, "PNG")
+    page.goto(f"{server.url}/predict?model={MODEL}")
+    settled(page)
+    page.locator('[data-testid="stFileUploaderDropzoneInput"], input[type="file"]').first.set_input_files(
+        {"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()}
+    )
+    page.get_by_text("mine.png, 300 x 200 pixels").wait_for()
+    settled(page)
+    page.get_by_role("link", name=re.compile("Where does it see that")).click()
+    page.wait_for_url(re.compile("/explain"))
+    page.get_by_role("img", name=re.compile("^mine.png with the map for")).wait_for()
+    settled(page)
+    page.get_by_role("button", name=re.compile("^Sample picture: ship$")).click()
+    page.get_by_role("img", name=re.compile("^ship with the map for")).wait_for()
+
+
+def test_a_long_map_can_be_cancelled(page, server: Server) -> None:
+    page.goto(f"{server.url}/explain?model=cifar10-resnet18&part=methods")
+    settled(page)
+    page.get_by_role("button", name=re.compile("Compute Ablation-CAM: about")).click()
+    cancel = page.get_by_role("button", name="Cancel")
+    cancel.wait_for()
+    page.get_by_text(re.compile(r"[\d,]+ of 512 forward passes")).wait_for()
+    cancel.click()
+    page.get_by_role("button", name=re.compile("Compute Ablation-CAM: about")).wait_for()
+    settled(page)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+
+
+@pytest.mark.slow
+def test_on_a_phone_no_section_is_too_wide(page, server: Server) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    for part in ("classes", *PARTS):
+        page.goto(f"{server.url}/explain?lang=ko&part={part}")
+        settled(page)
+        page.wait_for_timeout(500)
+        main = page.locator('[data-testid="stMain"]')
+        assert main.evaluate("e => e.scrollWidth - e.clientWidth") <= 0, part
