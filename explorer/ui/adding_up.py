@@ -92,7 +92,7 @@ def _seen_by(card: Card, scene: Scene, layer: str, i: int, j: int, values: np.nd
         bright = explanation.coloured(explanation.cells(looked, (n, n)), float(looked.max()), False)
         return pictures.data_uri(drawn), pictures.data_uri(explanation.image(bright)), half / card.size**2
 
-    first, second, share = overlays.kept_here((*scene.key(card), "cell", layer, i, j, values.tobytes()), draw)
+    first, second, share = cache.in_session((*scene.key(card), "cell", layer, i, j, values.tobytes()), draw)
     left, right = st.columns(2)
     left.image(
         first, alt=t("The cell, dashed, and what it could see, framed"),

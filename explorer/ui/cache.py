@@ -44,6 +44,20 @@ class Kept:
         return value
 
 
+def in_session(key: Hashable, make: Callable[[], Any], most: int = 64) -> Any:
+    """What `make` gives, once a session for the same key, at most `most` values, the longest unused goes first.
+
+    For what comes from pictures that a visitor brought: it stays in the visitor's own session. The key names all that
+    the value depends on, the language too where there are words in it.
+    """
+    kept = st.session_state.setdefault("kept in session", {})
+    value = kept.pop(key) if key in kept else make()
+    kept[key] = value
+    while len(kept) > most:
+        del kept[next(iter(kept))]
+    return value
+
+
 def _stamp(root: str) -> tuple[tuple[str, int], ...]:
     """Names and times of the cards on disk: changes when a checkpoint is added, replaced or removed."""
     found = []

@@ -108,15 +108,10 @@ def maps(card: Card, subject: Subject, method: str, layer: str, flip: bool) -> M
     pixels = subject.pixels(card)
     if CAM_METHODS[method].forwards(1):
         return _asked_for(card, pixels, method, layer, flip)
-    return _maps(card.name, card.sha256, pixels.tobytes(), pixels.shape, method, layer, flip)
-
-
-@st.cache_data(max_entries=256, scope="session", show_spinner=False)
-def _maps(
-    name: str, sha256: str, pixels: bytes, shape: tuple[int, ...], method: str, layer: str, flip: bool
-) -> Maps:
-    images = np.frombuffer(pixels, np.uint8).reshape(1, *shape)
-    return cam.explain(cache.model(name), images, method, None, layer, flip)
+    key = ("maps", card.sha256, pixels.tobytes(), method, layer, flip)
+    return cache.in_session(
+        key, lambda: cam.explain(cache.model(card.name), pixels[None], method, None, layer, flip)
+    )
 
 
 def _asked_for(card: Card, pixels: np.ndarray, method: str, layer: str, flip: bool) -> Maps | None:

@@ -31,7 +31,7 @@ def inside(scene: Scene) -> None:
 
 def _inside_of(card: Card, scene: Scene, key: str) -> None:
     layer, pixels = scene.layers[card.name], scene.subject.pixels(card)
-    made = overlays.kept_here(
+    made = cache.in_session(
         (card.sha256, pixels.tobytes(), layer, "activations"),
         lambda: channels.activations(cache.model(card.name), pixels, layer),
     )
@@ -47,7 +47,7 @@ def _inside_of(card: Card, scene: Scene, key: str) -> None:
             "{n} channels of {h} x {w} cells, {quiet} of them silent here", n=len(made), h=h, w=w, quiet=quiet
         )
     )
-    items = overlays.kept_here(
+    items = cache.in_session(
         (card.sha256, pixels.tobytes(), layer, "channels"),
         lambda: _items(made, order[:SHOWN], float(best.max())),
     )
@@ -62,7 +62,7 @@ def _inside_of(card: Card, scene: Scene, key: str) -> None:
     c = int(chosen)
     top = float(max(made[c].max(), 0.0))
     factor = max(1, 256 // card.size)
-    large = overlays.kept_here(
+    large = cache.in_session(
         (card.sha256, pixels.tobytes(), layer, "channel", c, scene.look.cells),
         lambda: pictures.data_uri(
             overlays.on_input(pixels, made[c], top, Look(signed=False, cells=scene.look.cells), factor)

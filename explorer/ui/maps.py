@@ -7,7 +7,7 @@ from explorer.analysis.calibration import softmax
 from explorer.analysis.cam import CAM_METHODS, Maps
 from explorer.checkpoints import Card
 from explorer.text import Problem, t
-from explorer.ui import evidence, explaining, overlays, predicting, subject, surveys, uploads, widgets
+from explorer.ui import cache, evidence, explaining, overlays, predicting, subject, surveys, uploads, widgets
 from explorer.ui.explaining import Scene, sides
 from explorer.ui.picker import Item, picture_strip
 from explorer.ui.widgets import plain
@@ -41,7 +41,10 @@ def _classes_of(card: Card, scene: Scene) -> None:
     p = softmax(found.logits, card.temperature)[0]
     says = int(logits.argmax())
     height, width = found.raw.shape[2:]
-    said = predicting.ask(card, scene.subject.pixels(card)[None], 1)[0]
+    pixels = scene.subject.pixels(card)
+    said = cache.in_session(
+        ("said", card.sha256, pixels.tobytes()), lambda: predicting.ask(card, pixels[None], 1)[0]
+    )
     verdict = f"{plain(card.classes[says])} {prediction.percent(float(p[says]))}"
     if not said.fits:
         verdict = t("None of my {n} classes fits well", n=len(card.classes)) + f" ({verdict})"
@@ -51,7 +54,7 @@ def _classes_of(card: Card, scene: Scene) -> None:
     )
     look = scene.look
     top = explaining.scale(found, look, k)
-    items = overlays.kept_here((*scene.key(card), "strip"), lambda: _items(card, scene, found, p))
+    items = cache.in_session((*scene.key(card), "strip"), lambda: _items(card, scene, found, p))
     picture_strip(
         "", items, card.classes[k], f"classes {card.name}", lambda name: st.session_state.update({"class": name}),
         "strip wrap small",
@@ -94,29 +97,30 @@ def _items(card: Card, scene: Scene, found: Maps, p: np.ndarray) -> tuple[Item, 
 
 
 def _views(card: Card, scene: Scene, found: Maps, k: int, top: float) -> dict:
-    """The chosen class's map large: on the picture as it was brought, and on what the model received."""
+    """The chosen class's map large, on the picture and on what the model received; how to draw both again."""
     look, subject, values = scene.look, scene.subject, found.raw[0, k]
     factor = max(1, overlays.SHOWN // card.size)
 
-    def draw() -> tuple:
-        made = {
-            "picture": overlays.on_upload(subject, values, top, look),
-            "input": overlays.on_input(subject.pixels(card), values, top, look, factor),
-        }
-        return made, {name: overlays.data_uri(image) for name, image in made.items()}
-
-    made, addresses = overlays.kept_here((*scene.key(card), "large", k), draw)
+    views = {
+        "picture": lambda: overlays.on_upload(subject, values, top, look),
+        "input": lambda: overlays.on_input(subject.pixels(card), values, top, look, factor),
+    }
+    addresses = cache.in_session(
+        (*scene.key(card), "large", k),
+        lambda: {name: overlays.data_uri(draw()) for name, draw in views.items()},
+    )
     name = card.classes[k]
-    left, right = st.columns(2)
-    left.image(
-        addresses["picture"], caption=t("as it was brought"),
-        alt=t("{picture} with the map for “{name}” by {model}", picture=subject.words, name=name, model=card.name),
-    )  # fmt: skip
-    right.image(
-        addresses["input"], caption=t("as the model received it: {n} x {n} pixels", n=card.size),
-        alt=t("What {model} received, with the map for “{name}”", model=card.name, name=name),
-    )  # fmt: skip
-    return made
+    width = overlays.SHOWN // 2 if len(scene.cards) > 1 else overlays.SHOWN
+    with st.container(horizontal=True):
+        st.image(
+            addresses["picture"], caption=t("as it was brought"), width=width,
+            alt=t("{picture} with the map for “{name}” by {model}", picture=subject.words, name=name, model=card.name),
+        )  # fmt: skip
+        st.image(
+            addresses["input"], caption=t("as the model received it: {n} x {n} pixels", n=card.size), width=width,
+            alt=t("What {model} received, with the map for “{name}”", model=card.name, name=name),
+        )  # fmt: skip
+    return views
 
 
 def _ratios(card: Card, says: int, k: int) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from explorer.analysis.cam import CAM_METHODS, Maps
 from explorer.checkpoints import Card
 from explorer.text import Problem, t
-from explorer.ui import explaining, overlays, widgets
+from explorer.ui import cache, explaining, overlays, widgets
 from explorer.ui.explaining import Scene, sides
 from explorer.ui.picker import Item, picture_strip
 from explorer.views import explanation, pictures
@@ -47,13 +47,13 @@ def _methods_of(card: Card, scene: Scene) -> None:
     with grid:
         picture_strip(
             t("For “{name}”; click one to use it everywhere", name=card.classes[k]),
-            overlays.kept_here((*key, "methods"), lambda: _method_items(card, scene, made, k)),
+            cache.in_session((*key, "methods"), lambda: _method_items(card, scene, made, k)),
             scene.look.method, f"methods {card.name}",
             lambda name: st.session_state.update({"method": name}), "strip wrap middle",
         )  # fmt: skip
     if left_out:
         st.caption(t("Not for this net and layer: {methods}.", methods=", ".join(left_out)))
-    spec = overlays.kept_here((*key, "agreement"), lambda: _agreement_chart(card, made, k))
+    spec = cache.in_session((*key, "agreement"), lambda: _agreement_chart(card, made, k))
     widgets.chart(spec, key=f"agreement {card.name} {k} {len(made)}", alt=" ".join(spec["title"]["text"]))
 
 

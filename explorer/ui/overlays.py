@@ -14,7 +14,7 @@ from explorer.analysis import cam
 from explorer.analysis.cam import Maps
 from explorer.checkpoints import Card
 from explorer.text import N_, t
-from explorer.ui import widgets
+from explorer.ui import cache, widgets
 from explorer.ui.explaining import Look, scale
 from explorer.ui.subject import Subject
 from explorer.views import explanation, pictures
@@ -45,16 +45,6 @@ def _overlaid(image: Image.Image, values: np.ndarray, top: float, look: Look) ->
     return explanation.overlay(below, large, top, look.signed, look.opacity, look.colours)
 
 
-def kept_here(key: tuple, make: Callable[[], object]) -> object:
-    """What `make` gives, once a session for the same key: what strangers bring stays in their own session."""
-    kept = st.session_state.setdefault("drawn maps", {})
-    if key not in kept:
-        kept[key] = make()
-        while len(kept) > 96:
-            del kept[next(iter(kept))]
-    return kept[key]
-
-
 def data_uri(image: Image.Image) -> str:
     """Small pictures without loss, photographs as JPEG: an address that travels with the page."""
     return pictures.data_uri(image) if image.width <= SHOWN else pictures.jpeg_uri(image)
@@ -62,7 +52,7 @@ def data_uri(image: Image.Image) -> str:
 
 def scale_caption(top: float, look: Look) -> None:
     """The colour bar of a scale and what its ends are."""
-    bar = kept_here(
+    bar = cache.in_session(
         ("bar", look.signed, look.colours),
         lambda: pictures.data_uri(explanation.scale_bar(look.signed, look.colours)),
     )
@@ -76,7 +66,12 @@ def scale_caption(top: float, look: Look) -> None:
 
 
 def downloads(
-    card: Card, subject: Subject, found: Maps, look: Look, class_: int, views: dict[str, Image.Image]
+    card: Card,
+    subject: Subject,
+    found: Maps,
+    look: Look,
+    class_: int,
+    views: dict[str, Callable[[], Image.Image]],
 ) -> None:
     """The map as it is drawn (PNG), as it is (NPY), and what it rests on (JSON), offered once asked for."""
     place = st.popover(t("Download"), icon=":material/download:", key=f"files {card.name}", on_change="rerun")
@@ -84,9 +79,9 @@ def downloads(
         return
     stem = f"{card.name}-{look.method}-{re.sub('[^a-zA-Z0-9]+', '-', card.classes[class_])[:40]}"
     with place:
-        for name, image in views.items():
+        for name, draw in views.items():
             widgets.download(
-                t(FILES[name]), lambda image=image: pictures.png(image), f"{stem}-{name}.png", "image/png"
+                t(FILES[name]), lambda draw=draw: pictures.png(draw()), f"{stem}-{name}.png", "image/png"
             )
         widgets.download(
             t("Raw maps of all classes, NPY"),

@@ -36,8 +36,12 @@ class Subject:
 
     def pixels(self, card: Card) -> np.ndarray:
         """What a checkpoint receives: uint8 (3, S, S)."""
-        found = to_input(self.picture.image, self.box, squash=self.box is None, size=card.size)
-        return 255 - found if self.invert else found
+
+        def cut() -> np.ndarray:
+            found = to_input(self.picture.image, self.box, squash=self.box is None, size=card.size)
+            return 255 - found if self.invert else found
+
+        return cache.in_session(("input", self.key, self.box, self.invert, card.size), cut)
 
 
 def choose() -> Subject:
@@ -97,7 +101,9 @@ def linked() -> Subject | None:
     image = Image.fromarray(np.ascontiguousarray(found.images[place].transpose(1, 2, 0)))
     true = found.classes[found.labels[place]]
     words = t("{data}, {split}, picture {i}: {true}", data=name, split=split, i=index, true=true)
-    return Subject(f"{name} {split} {index}", Picture(image, words, image.size), words, true)
+    return Subject(
+        f"{name} {split} {index} {found.fingerprint}", Picture(image, words, image.size), words, true
+    )
 
 
 def crop(subject: Subject) -> Subject:

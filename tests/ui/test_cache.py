@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, models
 from explorer.analysis import predict
@@ -98,3 +99,22 @@ def test_what_could_not_be_made_is_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         kept.get("a", lambda: 1 / 0)
     assert kept.get("a", lambda: 1) == 1
+
+
+def test_what_a_session_keeps_is_its_own_and_bounded() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from explorer.ui import cache
+
+        made = st.session_state.setdefault("made", [])
+        for key in st.session_state.get("asked", []):
+            st.session_state["last"] = cache.in_session(key, lambda key=key: made.append(key) or key, most=2)
+
+    one, other = AppTest.from_function(script), AppTest.from_function(script)
+    one.session_state["asked"] = ["a", "b", "a", "c", "a", "b"]  # b is the longest unused when c comes
+    other.session_state["asked"] = ["a"]
+    one.run()
+    other.run()
+    assert one.session_state["made"] == ["a", "b", "c", "b"] and one.session_state["last"] == "b"
+    assert other.session_state["made"] == ["a"]
