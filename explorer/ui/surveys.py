@@ -26,12 +26,12 @@ ORDERS = {"classes": N_("class order"), "border": N_("most at the border first")
 
 
 def section(
-    cards: list[Card], split: str = "test", on_pick: surveyed.Pick | None = None, cells: bool | None = None
+    cards: list[Card], split: str = "test", on_pick: surveyed.Pick | None = None, cells: bool = False
 ) -> None:
     """The mean maps of every class, or those of a confusion, of one of these checkpoints, and the pictures behind.
 
     on_pick: makes every picture a button; called before the page runs again
-    cells: whether to draw the true cells; None: a switch for that stands here
+    cells: whether the true cells are drawn, not a smooth surface
     """
     card = cards[0]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -146,7 +146,7 @@ def _source(card: Card, found: Survey, n: int) -> str:
 # --- class by class ---------------------------------------------------------------------------------------------------
 
 
-def classes(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: bool | None) -> None:
+def classes(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: bool) -> None:
     """Every class's mean map with its border share; one of them opens to its pictures."""
     key = surveyed.key_of(found)
     borders = kept(("borders", *key), found.border_by_class)
@@ -158,7 +158,7 @@ def classes(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: boo
             order.sort(key=lambda k: -np.nan_to_num(borders[k], nan=-1.0))
         options = {"": t("the first in this order"), **{card.classes[k]: card.classes[k] for k in order}}
         chosen = widgets.select(t("True class"), options, key="true", default="")
-        cells, laid = _switches(cells)
+        laid = _laid_switch()
     k = card.classes.index(chosen) if chosen else order[0]
     name = plain(card.classes[k])
     even = surveyed.percent(found.border_of_even)
@@ -209,18 +209,12 @@ def classes(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: boo
     surveyed.sheet_only(found, here, indices)
 
 
-def _switches(cells: bool | None) -> tuple[bool, bool]:
-    """Whether to draw the cells as they are, unless that is given, and whether to lay each picture's map over it."""
-    if cells is None:
-        cells = st.toggle(
-            t("True cells"), key="blocks", bind="query-params",
-            help=t("The cells that the net really has, instead of a smooth surface between their centres."),
-        )  # fmt: skip
-    laid = st.toggle(
+def _laid_switch() -> bool:
+    """Whether each picture's map is laid over it."""
+    return st.toggle(
         t("Maps over the pictures"), value=True, key="laid", bind="query-params",
         help=t("Off: the pictures as they are."),
     )  # fmt: skip
-    return cells, laid
 
 
 def _item(card: Card, found: Survey, k: int, border: float, n: int, top: float, cells: bool) -> Item:
@@ -255,7 +249,7 @@ def _beside(card: Card, found: Survey, k: int) -> None:
 # --- what is taken for what -------------------------------------------------------------------------------------------
 
 
-def cell(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: bool | None) -> None:
+def cell(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: bool) -> None:
     """A cell of the confusion matrix: the mean maps for its two classes, their difference, and its pictures."""
     key = surveyed.key_of(found)
     counts = kept(
@@ -267,7 +261,7 @@ def cell(card: Card, found: Survey, on_pick: surveyed.Pick | None, cells: bool |
             widgets.select(label, options, key=place, default="")
             for label, place in ((t("True class"), "true"), (t("Predicted class"), "predicted"))
         ]
-        cells, laid = _switches(cells)
+        laid = _laid_switch()
     where = _commonest(counts, *(card.classes.index(name) if name else None for name in asked))
     if where is None:
         st.info(t("Not one mistake in {n} pictures", n=f"{len(found.labels):,}"), icon=":material/check:")

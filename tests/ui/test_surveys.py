@@ -74,7 +74,8 @@ def page() -> None:
 
     with widgets.problems():
         cards = [cache.card(name) for name in st.session_state["names"]]
-        surveys.section(cards, on_pick=st.session_state["on pick"])
+        blocks = st.query_params.get("blocks") == "true"
+        surveys.section(cards, on_pick=st.session_state["on pick"], cells=blocks)
 
 
 def opened(*names: str, on_pick: Callable | None = None, **query: str) -> AppTest:
@@ -228,7 +229,7 @@ def test_a_cell_without_pictures_says_so(digits: Survey) -> None:
 @pytest.mark.parametrize("look", ["classes", "cell", "nonsense"])
 @pytest.mark.parametrize("value", ["", "<script>", "a\x00b", "9" * 5000, "[x](y) {t}"])
 def test_nonsense_in_the_address_is_the_default(value: str, look: str) -> None:
-    query = dict.fromkeys(("true", "predicted", "order", "of", "blocks", "laid", "cell_page"), value)
+    query = dict.fromkeys(("true", "predicted", "order", "of", "laid", "cell_page"), value)
     assert title(sound(opened("digits-a", "cifar10-a", look=look, **query))) == title(
         sound(opened("digits-a", "cifar10-a", look=look))
     )
