@@ -50,7 +50,7 @@ widgets.heading(
 known = {
     entry.name: entry.card for entry in cache.entries() if entry.card and entry.card.task == "classifier"
 }
-explaining.note_odd_address(list(known))
+explaining.note_odd_address(known, PARTS)
 
 left, right = st.columns(2, gap="large")
 with right:
@@ -72,7 +72,13 @@ with left:
     subject = subjects.choose()
 with tools:
     with st.popover(t("Layers"), icon=":material/layers:"):
-        layers = {card.name: explaining.layer_of(card, key) for card, key in zip(cards, ("layer", "layer2"))}
+        layers = {}
+        for card, key in zip(cards, ("layer", "layer2")):
+            with widgets.problems():  # one damaged file is no reason to show nothing of the other model
+                layers[card.name] = explaining.layer_of(card, key)
+        cards = [card for card in cards if card.name in layers]
+        if not cards:
+            st.stop()
     with st.popover(t("Drawing"), icon=":material/palette:"):
         look = explaining.drawing(method)
     with st.popover(t("Crop"), icon=":material/crop:"):

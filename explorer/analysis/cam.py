@@ -275,13 +275,19 @@ def explain(
     x = normalize(torch.from_numpy(images.copy()).to(loaded.device), card.mean, card.std)
     x = x.contiguous(memory_format=torch.channels_last)
     with loaded.lock:
-        raw, logits = maps(loaded.model, card.model, x, method, chosen, layer, on_step)
+        steps = [on_step] if on_step is None or not flip else [_half(on_step, 0), _half(on_step, 1)]
+        raw, logits = maps(loaded.model, card.model, x, method, chosen, layer, steps[0])
         if flip:
-            other, _ = maps(loaded.model, card.model, x.flip(3), method, chosen, layer, on_step)
+            other, _ = maps(loaded.model, card.model, x.flip(3), method, chosen, layer, steps[-1])
             raw = (raw + other.flip(3)) / 2
         bias = loaded.model.head.bias if method == "cam" else None
         bias = None if bias is None else bias.detach()[list(chosen)].float().cpu().numpy()
     return Maps(raw.cpu().numpy(), logits.cpu().numpy(), chosen, method, layer, bias)
+
+
+def _half(on_step: OnStep, nth: int) -> OnStep:
+    """The progress of the first (0) or the second (1) of two equal parts, told as that of the whole."""
+    return lambda done, total: on_step(nth * total + done, 2 * total)
 
 
 def last_layer(model: str) -> str:

@@ -10,7 +10,7 @@ from explorer.checkpoints import Loaded
 from explorer.data.augment import normalize
 from explorer.text import Problem
 
-BATCH = 100
+BATCH = 20  # pictures a forward: other sessions wait for the model no longer than that
 
 
 def activations(loaded: Loaded, image: np.ndarray, layer: str) -> np.ndarray:
@@ -24,7 +24,7 @@ def strongest(
 ) -> np.ndarray:
     """How strongly pictures, uint8 (N, 3, S, S), excite each channel at their best cell: float32 (N, C).
 
-    on_step(done, total) after each hundred; the model's lock is free between these.
+    on_step(done, total) after each BATCH; the model's lock is free between these.
     """
     found = []
     for start in range(0, len(images), BATCH):

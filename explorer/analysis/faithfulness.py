@@ -181,10 +181,15 @@ def head_correlation(
     with loaded.lock:
         twin = Loaded(loaded.card, copy.deepcopy(loaded.model), loaded.device, loaded.dtype)
     found, count = [], Passes(on_step, THOUSAND * HEADS)
+    head = twin.model.head
+    bound = (
+        head.in_features**-0.5
+    )  # torch's own start of a Linear, from a generator of our own: others draw meanwhile
     for k in range(HEADS):
-        with torch.random.fork_rng():
-            torch.manual_seed(seed + k)
-            twin.model.head.reset_parameters()
+        rng = torch.Generator().manual_seed(seed + k)
+        with torch.no_grad():
+            for values in head.parameters():
+                values.copy_(torch.empty(values.shape).uniform_(-bound, bound, generator=rng))
         with count.part(THOUSAND) as step:
             other = cam.explain(twin, one, method, [class_], layer, on_step=step).raw[0, 0]
         found.append(abs(rank_correlation(raw, other)))

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from explorer.analysis import cam, channels, layers
+from explorer.analysis import cam, channels
 from explorer.checkpoints import Card
 from explorer.text import t
-from explorer.ui import cache, evidence, explaining, overlays, widgets
+from explorer.ui import cache, explaining, overlays, widgets
 from explorer.ui.explaining import Scene, sides
 from explorer.views import explanation, pictures
 
@@ -32,16 +32,12 @@ def _sum_of(card: Card, scene: Scene) -> None:
     h, w = values.shape
     name = card.classes[k]
     key = "cell" if card is scene.cards[0] else "cell2"
-    best = np.unravel_index(values.argmax(), values.shape)
-    options = {
-        f"{i + 1}-{j + 1}": t("row {row}, column {column}", row=i + 1, column=j + 1)
-        for i in range(h)
-        for j in range(w)
+    places = {f"{i + 1}-{j + 1}": (i, j) for i in range(h) for j in range(w)}
+    options = {"": t("the strongest")} | {
+        name: t("row {row}, column {column}", row=i + 1, column=j + 1) for name, (i, j) in places.items()
     }
-    cell = widgets.select(
-        t("Cell of {name}", name=card.name), options, key=key, default=f"{best[0] + 1}-{best[1] + 1}"
-    )
-    i, j = (int(each) - 1 for each in cell.split("-"))
+    cell = widgets.select(t("Cell of {name}", name=card.name), options, key=key)
+    i, j = places[cell] if cell else map(int, np.unravel_index(values.argmax(), values.shape))
     top = float(np.abs(found.raw[0]).max())
     sentence = t(
         "“{name}”: mean of {n} cells {mean} + bias {bias} = logit {logit}",
@@ -52,7 +48,7 @@ def _sum_of(card: Card, scene: Scene) -> None:
         model=card.name, d=f"{abs(values.mean(dtype=np.float64) + bias - logit):.0e}", top=f"{top:.1f}",
     )  # fmt: skip
     spec = explanation.cells_chart(values, top, (i, j), sentence, source, t("evidence"))
-    chart_key = f"cells {card.name} {cell} {k}"
+    chart_key = f"cells {card.name} {i} {j} {k}"
     widgets.chart(
         spec, key=chart_key, alt=f"{sentence}. {source}", on_select=lambda: _take_cell(chart_key, key)
     )
@@ -74,7 +70,7 @@ def _take_cell(chart: str, key: str) -> None:
 def _seen_by(card: Card, scene: Scene, layer: str, i: int, j: int, values: np.ndarray, top: float) -> None:
     """What a cell could see by the kernels, and what of it it does look at."""
     subject, factor = scene.subject, max(1, 256 // card.size)
-    fields = evidence.kept(("fields", card.model), lambda: layers.receptive_fields(card.model))
+    fields = explaining.fields_of(card)
     box = fields[layer].box(i, j, card.size)
 
     def draw() -> tuple[str, str, float]:
@@ -101,6 +97,6 @@ def _seen_by(card: Card, scene: Scene, layer: str, i: int, j: int, values: np.nd
         ),
     )  # fmt: skip
     right.image(
-        second, alt=t("How much each pixel moves the cell"),
-        caption=t("what it looks at: half of it in {share} of the pixels", share=f"{100 * share:.0f} %"),
+        second, alt=t("How much each pixel moves the channels of this cell"),
+        caption=t("what its channels look at: half of it in {share} of the pixels", share=f"{100 * share:.0f} %"),
     )  # fmt: skip

@@ -44,7 +44,7 @@ class Kept:
         return value
 
 
-def in_session(key: Hashable, make: Callable[[], Any], most: int = 64) -> Any:
+def in_session(key: Hashable, make: Callable[[], Any], most: int = 96) -> Any:
     """What `make` gives, once a session for the same key, at most `most` values, the longest unused goes first.
 
     For what comes from pictures that a visitor brought: it stays in the visitor's own session. The key names all that

@@ -62,7 +62,8 @@ def confusion(found: Scores) -> None:
         inside = inside_cell(found, true, said)
         st.markdown(f"**{in_words(found, true, said, len(inside))}**")
         show_pictures(found, inside, key="cell")
-        if true is not None and said is not None and len(inside):
+        plain_test = (found.predictions.split, found.predictions.views) == ("test", 1)  # what Explain counts
+        if plain_test and true is not None and said is not None and len(inside):
             asked = {"true": found.classes[true], "predicted": found.classes[said]}
             asked |= {"part": "data", "look": "cell", "model": found.name}
             words = t("Where does the model look in these?")

@@ -3,22 +3,23 @@
 import copy
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import streamlit as st
 
-from explorer import data
+from explorer import reach
 from explorer.analysis import cam, layers
 from explorer.analysis.cam import CAM_METHODS, Maps
 from explorer.checkpoints import Card, Loaded
 from explorer.data import samples
 from explorer.text import language, t
 from explorer.ui import cache, evidence, predicting, widgets
-from explorer.ui.subject import Subject, linked
+from explorer.ui.subject import LINK, Subject, data_names, linked
 from explorer.views import style
 
+PUBLIC_SECONDS = 20
 OPACITY = (10, 100, 75)  # percent: least, most, default
 PAIR = ("cifar10-resnet18", "cifar10-drn-d-22")  # maps of 4x4 and of 8x8 cells
 
@@ -61,10 +62,6 @@ def drawing(method: str) -> Look:
         t("Evidence against, too"), value=True, key="against", bind="query-params",
         help=t("Off: only what speaks for a class is drawn, as in most tools; the rest is left out."),
     )  # fmt: skip
-    alone = st.toggle(
-        t("Every map on a scale of its own"), key="alone", bind="query-params",
-        help=t("What most tools do. It makes a map with hardly any evidence look as strong as any other."),
-    )  # fmt: skip
     grey = st.toggle(
         t("Picture in grey"), value=True, key="grey", bind="query-params",
         help=t("Then every colour is the map's."),
@@ -72,13 +69,13 @@ def drawing(method: str) -> Look:
     opacity = st.slider(t("Opacity, %"), *OPACITY, key="opacity", bind="query-params")
     known = style.OVERLAYS[signed]
     colours = widgets.select(t("Colours"), {name: name for name in known}, key="colours")
-    return Look(method, flip, signed, alone, opacity=opacity / 100, colours=colours, grey=grey)
+    return Look(method, flip, signed, opacity=opacity / 100, colours=colours, grey=grey)
 
 
 def layer_of(card: Card, key: str) -> str:
     """Choose the layer of a checkpoint's net, by name, with its map's size and what a cell of it sees."""
     known = layers_of(card)
-    fields = evidence.kept(("fields", card.model), lambda: layers.receptive_fields(card.model))
+    fields = fields_of(card)
     options = {
         layer.name: t(
             "{layer}: {c} channels, {h} x {w} cells, each sees {field} px",
@@ -87,6 +84,16 @@ def layer_of(card: Card, key: str) -> str:
         for layer in reversed(known)
     }  # fmt: skip
     return widgets.select(t("Layer of {name}", name=card.name), options, key=key)
+
+
+def fields_of(card: Card) -> dict[str, layers.Field]:
+    """What a cell of each layer could see; measured once, which takes a second or two."""
+
+    def measure() -> dict[str, layers.Field]:
+        with st.spinner(t("Measuring what a cell of {model} sees …", model=card.model)):
+            return layers.receptive_fields(card.model)
+
+    return evidence.kept(("fields", card.model), measure)
 
 
 def layers_of(card: Card) -> list[layers.Layer]:
@@ -122,16 +129,13 @@ def _asked_for(card: Card, pixels: np.ndarray, method: str, layer: str, flip: bo
             ("seconds", card.sha256, method, layer),
             lambda: cam.estimate(cache.model(card.name), method, layer),
         )
-        words = t(
-            "Compute {method}: about {s} s here",
-            method=CAM_METHODS[method].title,
-            s=f"{(1 + flip) * seconds:.0f}",
-        )
+        seconds *= 1 + flip
+        words = t("Compute {method}: about {s} s here", method=CAM_METHODS[method].title, s=f"{seconds:.0f}")
 
         def make(on_step: cam.OnStep) -> Maps:
             return cam.explain(own_copy(card), pixels[None], method, None, layer, flip, on_step)
 
-        found = on_request(words, f"{card.name} {method}", make)
+        found = on_request(words, seconds, f"{card.name} {method}", make)
         if found is None:
             return None
         kept[key] = found
@@ -150,21 +154,29 @@ def own_copy(card: Card) -> Loaded:
 _LONG = threading.Semaphore(1)  # one long computation at a time for all sessions: it uses every core
 
 
-def on_request(words: str, key: str, make: Callable[[cam.OnStep], object]) -> object | None:
+def on_request(words: str, seconds: float, key: str, make: Callable[[cam.OnStep], object]) -> object | None:
     """A button; once pressed, `make(on_step)` with a bar and a way to cancel, and what it gave. None until then.
+
+    seconds: how long that will take; on a public server there is no button for more than PUBLIC_SECONDS
 
     Any click ends a running script at its next message to the page, so each step that is drawn is where a cancel,
     a closed tab or another page takes hold: what `on_step` raises then ends `make`.
     """
+    if reach.public_mode() and seconds > PUBLIC_SECONDS:
+        st.caption(
+            t("{words}: more than the {n} s that a visitor of a public server may ask for.",
+              words=words, n=PUBLIC_SECONDS)
+        )  # fmt: skip
+        return None
     place = st.empty()
     if not place.button(words, key=f"ask {key}", icon=":material/calculate:"):
         return None
     with place.container():
         bar = st.progress(0.0, text=t("Waiting for its turn"))
         st.button(t("Cancel"), key=f"cancel {key}", icon=":material/stop:")
-        began = shown = time.monotonic()
         while not _LONG.acquire(timeout=0.3):
             bar.progress(0.0, text=t("Waiting for its turn"))
+        began = shown = time.monotonic()
 
         def on_step(done: int, total: int) -> None:
             nonlocal shown
@@ -221,7 +233,16 @@ class Scene:
     def key(self, card: Card) -> tuple:
         """What a drawing of this checkpoint's maps depends on."""
         s = self.subject
-        return (card.sha256, s.key, s.box, s.invert, self.layers[card.name], self.look, language())
+        return (
+            card.sha256,
+            card.temperature,
+            s.key,
+            s.box,
+            s.invert,
+            self.layers[card.name],
+            self.look,
+            language(),
+        )
 
 
 def sides(scene: Scene) -> list:
@@ -230,29 +251,31 @@ def sides(scene: Scene) -> list:
     return list(zip(scene.cards, places))
 
 
-def note_odd_address(known: list[str]) -> None:
+def start_again(models: Sequence[str]) -> None:
+    """Everything that evidence depends on as it is at first, for these models (a callback)."""
+    for key in (*LINK, "sample", "method", "layer", "layer2", "fit"):
+        widgets.to_url(key, None)
+    first = {"mirror": False, "against": True, "alone": False, "invert": False, "model": list(models)}
+    for key, value in (first | {key: value for key, (_, _, value) in predicting.SLIDERS.items()}).items():
+        st.session_state[key] = value
+
+
+def note_odd_address(known: Mapping[str, Card], parts: Collection[str]) -> None:
     """Say so when the address asks for something that does not exist; the defaults are shown."""
     switch = ("true", "false")
-    allowed: dict[str, object] = {
-        "model": known, "sample": samples.SAMPLES, "fit": predicting.FITS, "method": CAM_METHODS,
+    allowed: dict[str, Collection[str]] = {
+        "model": known, "sample": samples.SAMPLES, "fit": predicting.FITS, "method": CAM_METHODS, "part": parts,
+        "class": {name for card in known.values() for name in card.classes},
         **dict.fromkeys(("invert", "camera", "mirror", "against", "alone", "cells", "grey"), switch),
         **{
             key: [str(n) for n in range(low, high + 1)]
             for key, (low, high, _) in (predicting.SLIDERS | {"opacity": OPACITY}).items()
         },
-        "data": data.names(), "split": ("train", "test"),
+        "data": data_names(), "split": ("train", "test"),
     }  # fmt: skip
     odd = [key for key, names in allowed.items() if not set(st.query_params.get_all(key)) <= set(names)]
-    asks = any(key in st.query_params for key in ("data", "index"))
-    if asks and not odd and linked() is None:
+    if not odd and any(key in st.query_params for key in ("data", "index")) and linked() is None:
         odd = ["index"]
-    if odd:
-        if "sample" in odd:
-            widgets.to_url("sample", None)
-        st.info(
-            t(
-                "The address asks for something that is not here ({odd}); the default is shown.",
-                odd=", ".join(odd),
-            ),
-            icon=":material/link_off:",
-        )
+    if odd and "sample" in odd:
+        widgets.to_url("sample", None)
+    widgets.odd_address(odd)

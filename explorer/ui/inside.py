@@ -7,7 +7,7 @@ from explorer import models
 from explorer.analysis import channels
 from explorer.checkpoints import Card
 from explorer.data import ImageSet
-from explorer.text import t
+from explorer.text import language, t
 from explorer.ui import cache, evidence, overlays, widgets
 from explorer.ui.explaining import Look, Scene, sides
 from explorer.ui.picker import Item, picture_strip
@@ -15,7 +15,6 @@ from explorer.ui.widgets import plain
 from explorer.views import explanation, pictures
 
 SHOWN, NINE = 20, 9
-EVIDENCE = Look(signed=False, opacity=1.0)
 
 
 def inside(scene: Scene) -> None:
@@ -38,8 +37,8 @@ def _inside_of(card: Card, scene: Scene, key: str) -> None:
     best = made.max((1, 2))
     order = np.argsort(-best, kind="stable")
     quiet = int((best <= 0).sum())
-    options = {str(c): t("channel {c}", c=c) for c in range(len(made))}
-    chosen = widgets.select(t("Channel of {name}", name=card.name), options, key=key, default=str(order[0]))
+    options = {"": t("the most excited")} | {str(c): t("channel {c}", c=c) for c in range(len(made))}
+    c = int(widgets.select(t("Channel of {name}", name=card.name), options, key=key) or order[0])
     h, w = made.shape[1:]
     st.markdown(
         f"**{card.name}**, {layer}: "
@@ -48,18 +47,17 @@ def _inside_of(card: Card, scene: Scene, key: str) -> None:
         )
     )
     items = cache.in_session(
-        (card.sha256, pixels.tobytes(), layer, "channels"),
+        (card.sha256, pixels.tobytes(), layer, "channels", language()),
         lambda: _items(made, order[:SHOWN], float(best.max())),
     )
     picture_strip(
         "",
         items,
-        chosen,
+        str(c),
         f"channels {card.name}",
-        lambda c: st.session_state.update({key: c}),
+        lambda picked: st.session_state.update({key: picked}),
         "strip wrap small",
     )
-    c = int(chosen)
     top = float(max(made[c].max(), 0.0))
     factor = max(1, 256 // card.size)
     large = cache.in_session(

@@ -1,5 +1,7 @@
 """Every class on one scale, with its probability; the chosen one large, on the picture and on the input."""
 
+from dataclasses import replace
+
 import numpy as np
 import streamlit as st
 
@@ -7,29 +9,37 @@ from explorer.analysis.calibration import softmax
 from explorer.analysis.cam import CAM_METHODS, Maps
 from explorer.checkpoints import Card
 from explorer.text import Problem, t
-from explorer.ui import cache, evidence, explaining, overlays, predicting, subject, surveys, uploads, widgets
+from explorer.ui import cache, evidence, explaining, overlays, predicting, surveys, uploads, widgets
 from explorer.ui.explaining import Scene, sides
 from explorer.ui.picker import Item, picture_strip
+from explorer.ui.surveyed import key_of
 from explorer.ui.widgets import plain
 from explorer.views import pictures, prediction, style
 
 
 def classes(scene: Scene) -> None:
     """Every class on one scale, with its probability; the chosen one large, on the picture and on the input."""
-    st.button(
-        t("The course's example: a dog, asked for an airplane"), key="example", icon=":material/school:",
-        on_click=_example, help=t("“dog” finds the dog, and “airplane” finds nothing, if all maps share one scale."),
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            t("The course's example: a dog, asked for an airplane"), key="example", icon=":material/school:",
+            on_click=_example, args=([card.name for card in scene.cards if "airplane" in card.classes],),
+            help=t("“dog” finds the dog, and “airplane” finds nothing, if all maps share one scale."),
+        )  # fmt: skip
+        alone = st.toggle(
+            t("Every map on a scale of its own"), key="alone", bind="query-params",
+            help=t("What most tools do. It makes a map with hardly any evidence look as strong as any other."),
+        )  # fmt: skip
+    scene = replace(scene, look=replace(scene.look, alone=alone))
     for card, place in sides(scene):
         with place, widgets.problems():
             _classes_of(card, scene)
 
 
-def _example() -> None:
-    st.session_state["class"] = "airplane"
+def _example(able: list[str]) -> None:
+    """A dog, asked for an airplane, with everything else as it is at first; `able`: models that know airplanes."""
     uploads.carry(None)
-    for key in (*subject.LINK, "sample"):
-        widgets.to_url(key, None)
+    explaining.start_again(able or [entry.name for entry in cache.entries() if entry.name in explaining.PAIR])
+    st.session_state["class"] = "airplane"
 
 
 def _classes_of(card: Card, scene: Scene) -> None:
@@ -102,12 +112,15 @@ def _views(card: Card, scene: Scene, found: Maps, k: int, top: float) -> dict:
     factor = max(1, overlays.SHOWN // card.size)
 
     views = {
-        "picture": lambda: overlays.on_upload(subject, values, top, look),
+        "picture": lambda longest=overlays.SAVED: overlays.on_upload(subject, values, top, look, longest),
         "input": lambda: overlays.on_input(subject.pixels(card), values, top, look, factor),
     }
     addresses = cache.in_session(
         (*scene.key(card), "large", k),
-        lambda: {name: overlays.data_uri(draw()) for name, draw in views.items()},
+        lambda: {
+            "picture": overlays.data_uri(views["picture"](overlays.SHOWN), subject),
+            "input": pictures.data_uri(views["input"]()),
+        },
     )
     name = card.classes[k]
     width = overlays.SHOWN // 2 if len(scene.cards) > 1 else overlays.SHOWN
@@ -129,8 +142,8 @@ def _ratios(card: Card, says: int, k: int) -> None:
         found = surveys.known(card)
     except Problem:  # not surveyed yet, or a net without exact maps: the section on the data says so
         return
-    ratios = evidence.kept(("ratios", card.sha256, says), lambda: found.ratios(says))
-    n = evidence.kept(("recognised", card.sha256, says), lambda: found.recognised(says))
+    ratios = evidence.kept(("ratios", *key_of(found), says), lambda: found.ratios(says))
+    n = found.recognised(says)
     if not n:
         return
     order = [j for j in np.argsort(-ratios) if j != says]
@@ -138,5 +151,6 @@ def _ratios(card: Card, says: int, k: int) -> None:
     listed = ", ".join(f"{plain(card.classes[j])} {ratios[j]:.2f}" for j in shown)
     st.caption(
         t("Over the {n} test pictures recognised as “{name}”, the strongest evidence for another class is, beside "
-          "that for “{name}” (median): {listed}.", n=f"{n:,}", name=plain(card.classes[says]), listed=listed)
+          "that for “{name}” (CAM at the last map, median): {listed}.",
+          n=f"{n:,}", name=plain(card.classes[says]), listed=listed)
     )  # fmt: skip

@@ -28,14 +28,17 @@ def methods(scene: Scene) -> None:
 def _methods_of(card: Card, scene: Scene) -> None:
     st.markdown(f"**{card.name}**, {scene.layers[card.name]}")
     made: dict[str, Maps] = {}
-    left_out = []
+    left_out, reason = [], None
     for method, spec in CAM_METHODS.items():
         if spec.forwards(1):
             continue
         try:
             made[method] = scene.maps(card, method)
-        except Problem:
+        except Problem as problem:
             left_out.append(spec.title)
+            reason = problem
+    if reason and not made:
+        raise reason
     k = scene.class_of(card, next(iter(made.values())).logits[0])
     grid = st.container()
     for method, spec in CAM_METHODS.items():

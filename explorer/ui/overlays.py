@@ -19,7 +19,7 @@ from explorer.ui.explaining import Look, scale
 from explorer.ui.subject import Subject
 from explorer.views import explanation, pictures
 
-SHOWN = 320  # pixels of a picture with its map: ten times 32
+SHOWN, SAVED = 320, 1024  # pixels of a picture with its map, on the page (ten times 32) and in a file
 FILES = {"picture": N_("Map on the picture, PNG"), "input": N_("Map on the input, PNG")}
 
 
@@ -33,9 +33,11 @@ def on_input(pixels: np.ndarray, values: np.ndarray, top: float, look: Look, fac
     return _overlaid(pictures.enlarge(pixels, factor), values, top, look)
 
 
-def on_upload(subject: Subject, values: np.ndarray, top: float, look: Look) -> Image.Image:
+def on_upload(
+    subject: Subject, values: np.ndarray, top: float, look: Look, longest: int = SHOWN
+) -> Image.Image:
     """The picture as it was brought, at a size for the page, with a raw map laid over what the model received."""
-    shown, edges = explanation.region(subject.picture.image, subject.box, SHOWN)
+    shown, edges = explanation.region(subject.picture.image, subject.box, longest)
     return explanation.laid_on(shown, edges, _overlaid(shown.crop(edges), values, top, look))
 
 
@@ -45,9 +47,10 @@ def _overlaid(image: Image.Image, values: np.ndarray, top: float, look: Look) ->
     return explanation.overlay(below, large, top, look.signed, look.opacity, look.colours)
 
 
-def data_uri(image: Image.Image) -> str:
-    """Small pictures without loss, photographs as JPEG: an address that travels with the page."""
-    return pictures.data_uri(image) if image.width <= SHOWN else pictures.jpeg_uri(image)
+def data_uri(image: Image.Image, subject: Subject) -> str:
+    """An address that travels with the page: small pictures without loss, photographs as JPEG."""
+    small = max(subject.picture.image.size) <= 64
+    return pictures.data_uri(image) if small else pictures.jpeg_uri(image)
 
 
 def scale_caption(top: float, look: Look) -> None:
@@ -58,7 +61,7 @@ def scale_caption(top: float, look: Look) -> None:
     )
     unit = t("in units of the logit") if look.method in ("cam",) else t("in the method's own unit")
     ends = f"−{top:.3g} … 0 … +{top:.3g}" if look.signed else f"0 … {top:.3g}"
-    words = t("each map to its own largest value") if look.alone else f"{ends}, {unit}"
+    words = t("each map to its own largest value, whatever its sign") if look.alone else f"{ends}, {unit}"
     st.image(bar, alt=t("Colour scale: {words}", words=words), caption=words, width=240)
 
 
@@ -106,11 +109,12 @@ def as_json(card: Card, subject: Subject, found: Maps, look: Look, class_: int) 
     """What a map rests on: checkpoint hash, picture, layer, method, class, scale."""
     values = found.raw[0, class_]
     about = {
+        "drawing": asdict(look), "light_and_dark_swapped": subject.invert,
         "checkpoint": card.name, "checkpoint_sha256": card.sha256, "picture": subject.words, "box": subject.box,
         "true_class": subject.true, "class": card.classes[class_], "classes": list(card.classes),
         "layer": found.layer, "cells": list(values.shape), "logit": float(found.logits[0, class_]),
         "max": float(values.max()), "min": float(values.min()), "mean": float(values.mean()),
-        "scale": scale(found, look, class_), **asdict(look),
+        "scale": scale(found, look, class_), "method": found.method,
     }  # fmt: skip
     if found.bias is not None:
         about |= {"bias": float(found.bias[class_]), "adds_up_within": cam.adds_up(found)}

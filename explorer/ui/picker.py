@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import streamlit as st
+
+from explorer.ui import cache
 
 
 class Item(NamedTuple):
@@ -111,10 +112,12 @@ def picture_strip(
         if any(found == item.id for item in items):
             on_pick(found)
 
-    _strip(key=key, data=_packed(label, items, chosen, look), on_picked_change=picked)
+    packed = cache.in_session(
+        ("strip", label, items, chosen, look), lambda: _packed(label, items, chosen, look)
+    )
+    _strip(key=key, data=packed, on_picked_change=picked)
 
 
-@lru_cache(maxsize=128)
 def _packed(label: str, items: tuple[Item, ...], chosen: str | None, look: str) -> bytes:
     """What the browser gets, packed once: as a dict, Streamlit would pack it twice at every run."""
     return json.dumps(

@@ -37,16 +37,9 @@ def note_odd_address(names: Iterable[str]) -> None:
         **{key: [str(n) for n in range(least, most + 1)] for key, (least, most, _) in SLIDERS.items()},
     }  # fmt: skip
     odd = [key for key, known in allowed.items() if not set(st.query_params.get_all(key)) <= set(known)]
-    if odd:
-        if "sample" in odd:
-            widgets.to_url("sample", None)
-        st.info(
-            t(
-                "The address asks for something that is not here ({odd}); the default is shown.",
-                odd=", ".join(odd),
-            ),
-            icon=":material/link_off:",
-        )
+    if "sample" in odd:
+        widgets.to_url("sample", None)
+    widgets.odd_address(odd)
 
 
 def crop_place() -> tuple[int, int, int]:

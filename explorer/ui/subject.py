@@ -13,10 +13,13 @@ from explorer.data import samples, sheet
 from explorer.data.picture import Box, Picture, square, to_input
 from explorer.text import Missing, t
 from explorer.ui import cache, predicting, uploads, widgets
+from explorer.ui.picker import Item, picture_strip
 from explorer.ui.widgets import plain
+from explorer.views import pictures
 
 FIRST = "dog"  # the course's example
 LINK = ("data", "split", "index")
+_DROPPED = "dropped on Explain"
 
 
 @dataclass(frozen=True)
@@ -46,11 +49,8 @@ class Subject:
 
 def choose() -> Subject:
     """The picture: dropped here, named by the address, brought on another page, or one of the samples."""
-    brought = uploads.drop_zone(several=False)
-    if brought:
-        uploads.carry(next(iter(brought.items())))
-        forget_link()
-    found = None if brought else linked()
+    _take(uploads.drop_zone(several=False))
+    found = linked()
     carried = None if found or "sample" in st.query_params else uploads.carried()
 
     def picked() -> None:
@@ -59,6 +59,7 @@ def choose() -> Subject:
 
     with st.container():
         sample = uploads.sample_gallery(FIRST, "" if not (found or carried) else None, picked)
+    _sheet(found)
     if found:
         return found
     if carried:
@@ -69,10 +70,56 @@ def choose() -> Subject:
     return Subject(f"sample {sample}", picture, t(samples.SAMPLES[sample].title), true)
 
 
+def _sheet(found: Subject | None) -> None:
+    """The 500 shipped test pictures, a class at a time, to choose from; drawn once they are asked for."""
+    place = st.popover(
+        t("CIFAR-10 test pictures"), icon=":material/grid_view:", key="sheet", on_change="rerun"
+    )
+    if not place.open:
+        return
+    with place:
+        pool, indices = cache.images("cifar10-sheet"), sheet.test_indices()
+        names = {name: name for name in pool.classes}
+        first = found.true if found and found.true in names else FIRST
+        wanted = widgets.select(t("True class"), names, key="sheet_class", default=first)
+        places = np.flatnonzero(pool.labels == pool.classes.index(wanted))
+        items = tuple(
+            Item(str(indices[k]), pictures.thumbnail_uri(pool.images[k], 2), "", words, words)
+            for k in places
+            for words in [t("{data}, {split}, picture {i}: {true}",
+                            data="cifar10", split="test", i=indices[k], true=wanted)]
+        )  # fmt: skip
+
+        def picked(index: str) -> None:
+            uploads.carry(None)
+            widgets.to_url("sample", None)
+            link("cifar10", "test", int(index))
+
+        chosen = st.query_params.get("index") if found else None
+        picture_strip("", items, chosen, "sheet pictures", picked, "strip wrap small")
+
+
+def _take(brought: dict[str, Picture]) -> None:
+    """A picture that has just been dropped is the one that is explained, until another is chosen or it is removed."""
+    new, before = next(iter(brought.items()), None), st.session_state.get(_DROPPED)
+    if new and new[0] != before:
+        uploads.carry(new)
+        forget_link()
+        widgets.to_url("sample", None)
+    elif before and not new and (uploads.carried() or ("",))[0] == before:
+        uploads.carry(None)
+    st.session_state[_DROPPED] = new[0] if new else None
+
+
 def forget_link() -> None:
     """Take the picture of a data set out of the address."""
     for key in LINK:
         widgets.to_url(key, None)
+
+
+def data_names() -> set[str]:
+    """The data sets whose pictures can be looked at: those that a checkpoint here was trained on."""
+    return {entry.card.data for entry in cache.entries() if entry.card} & set(data.names())
 
 
 def link(name: str, split: str, index: int) -> None:
@@ -83,7 +130,7 @@ def link(name: str, split: str, index: int) -> None:
 
 def linked() -> Subject | None:
     """The picture of a data set that the address names as data, split and index; None when it names none."""
-    name = widgets.from_url("data", data.names())
+    name = widgets.from_url("data", data_names())
     index = st.query_params.get("index", "")
     if name is None or not re.fullmatch(r"[0-9]{1,9}", index):
         return None

@@ -234,7 +234,7 @@ def _item(card: Card, found: Survey, k: int, border: float, n: int, top: float, 
 
 def _beside(card: Card, found: Survey, k: int) -> None:
     """How large the evidence for the other classes is beside that for this one."""
-    ratios = kept(("ratios", found.checkpoint_sha256, k, found.split), lambda: found.ratios(k))
+    ratios = kept(("ratios", *surveyed.key_of(found), k), lambda: found.ratios(k))
     n = found.recognised(k)
     if not n or len(ratios) < 2:
         return

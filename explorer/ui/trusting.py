@@ -1,9 +1,12 @@
 """Does a map deserve belief? The badge of four tests, and how maps do against random ones on many pictures."""
 
+from typing import Any
+
 import numpy as np
 import streamlit as st
 
-from explorer.analysis import cam, faithfulness
+from explorer import checkpoints
+from explorer.analysis import cam, contest, faithfulness
 from explorer.analysis.cam import CAM_METHODS
 from explorer.analysis.faithfulness import AGREEMENT_LIMIT, FILLS, HEAD_LIMIT, SHIFT_LIMIT, Trust
 from explorer.checkpoints import Card
@@ -31,7 +34,8 @@ TESTS = {
     ),
     "agreement": (
         N_("Other methods agree"),
-        N_("The median rank correlation with the other methods must be above {limit}."),
+        N_("The median rank correlation with the other quick methods, where they come to another map, must be above "
+           "{limit}."),
     ),
 }  # fmt: skip
 LIMITS = {"head": HEAD_LIMIT, "shift": SHIFT_LIMIT, "agreement": AGREEMENT_LIMIT}
@@ -63,28 +67,40 @@ def _badge_of(card: Card, scene: Scene, fill: str) -> None:
         return
     k, pixels = scene.class_of(card, found.logits[0]), scene.subject.pixels(card)
     method, layer = scene.look.method, scene.layers[card.name]
-    kept: dict[tuple, Trust] = st.session_state.setdefault("badges", {})
-    key = (card.sha256, pixels.tobytes(), k, method, layer, fill)
+    kept: dict[tuple, Any] = st.session_state.setdefault("badges", {})
+    about = (card.sha256, pixels.tobytes(), k, fill)
+    key, rivals = (*about, method, layer), (*about, found.raw.shape[2:])
     if key not in kept:
         loaded = cache.model(card.name)
-        passes = faithfulness.cost(loaded, method, layer)
-        each = evidence.kept(("pass", card.sha256), lambda: cam.estimate(loaded, "cam", layer))
-        words = t(
-            "Test this map: {n} forward passes, about {s} s here", n=f"{passes:,}", s=f"{passes * each:.0f}"
-        )
-        made = explaining.on_request(
-            words,
-            f"badge {card.name}",
-            lambda on_step: faithfulness.trust(
-                explaining.own_copy(card), pixels, k, method, layer, fill, on_step=on_step
-            ),
-        )
+        passes = faithfulness.cost(loaded, method, layer, rivals in kept)
+        seconds = passes * evidence.kept(("pass", card.sha256), lambda: cam.estimate(loaded, "cam", layer))
+        words = t("Test this map: {n} forward passes, about {s} s here", n=f"{passes:,}", s=f"{seconds:.0f}")
+
+        def make(on_step: cam.OnStep) -> Trust:
+            own = explaining.own_copy(card)
+            if rivals not in kept:  # they serve all methods
+                kept[rivals] = faithfulness.rivals(
+                    own, pixels, k, rivals[-1], fill, on_step=lambda done, of: on_step(done, passes)
+                )
+            return faithfulness.trust(
+                own, pixels, k, method, layer, fill, kept[rivals],
+                on_step=lambda done, of: on_step(passes - of + done, passes),
+            )  # fmt: skip
+
+        made = explaining.on_request(words, seconds, f"badge {card.name}", make)
         if made is None:
             return
         kept[key] = made
-        while len(kept) > 32:
+        while len(kept) > 48:
             del kept[next(iter(kept))]
     _show(card, kept[key], method, card.classes[k])
+    if scene.look.flip:
+        st.caption(t("Tested is the map of the picture alone, without its mirror image."))
+    if k != found.logits[0].argmax():
+        st.caption(
+            t("The model does not take this for “{name}”: of a small probability little can be taken away.",
+              name=plain(card.classes[k]))
+        )  # fmt: skip
 
 
 def _show(card: Card, found: Trust, method: str, name: str) -> None:
@@ -120,8 +136,11 @@ def _contests(cards: list[Card]) -> None:
     found = {}
     for card in cards:
         try:
+            path = checkpoints.folder_of(card.name) / contest.FILE
+            stamp = path.stat().st_mtime_ns if path.is_file() else 0
             found[card.name] = evidence.kept(
-                ("contest", card.name, card.sha256), lambda name=card.name: faithfulness.stored_contest(name)
+                ("contest", card.name, card.sha256, stamp),
+                lambda name=card.name: contest.stored_contest(name),
             )
         except Missing:
             st.caption(

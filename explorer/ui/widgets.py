@@ -99,6 +99,18 @@ def to_url(key: str, value: str | None) -> None:
         st.query_params[key] = value
 
 
+def odd_address(odd: Sequence[str]) -> None:
+    """Say which parameters of the address ask for something that does not exist, if any do."""
+    if odd:
+        st.info(
+            t(
+                "The address asks for something that is not here ({odd}); the default is shown.",
+                odd=", ".join(odd),
+            ),
+            icon=":material/link_off:",
+        )
+
+
 def select(
     label: str,
     options: Mapping[str, str],

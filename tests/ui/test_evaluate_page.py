@@ -56,7 +56,9 @@ def kinds(app: AppTest) -> list[str]:
 
 def alts(app: AppTest) -> list[str]:
     """The words for those who cannot see them, of every picture of a gallery."""
-    return [item["alt"] for strip in app.get("bidi_component") for item in json.loads(strip.proto.bytes)["items"]]
+    return [
+        item["alt"] for strip in app.get("bidi_component") for item in json.loads(strip.proto.bytes)["items"]
+    ]
 
 
 def heading(app: AppTest) -> str:

@@ -2,18 +2,20 @@
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, text
-from explorer.analysis import cam
+from explorer.analysis import cam, faithfulness
 from explorer.data import samples, sheet
 from explorer.data.picture import to_input
-from explorer.ui import explaining, overlays
+from explorer.ui import evidence, explaining, overlays
 from explorer.ui.subject import Subject
 from tests.made_up import made_up_checkpoints
 
@@ -139,7 +141,7 @@ def test_the_map_adds_up_on_the_page_too() -> None:
     title = " ".join(json.loads(chart.proto.spec)["title"]["text"])
     assert f"logit {found.logits[0, 8]:.4f}" in title and f"{found.raw[0, 0].mean():.4f}" in title
     assert f"This cell holds {found.raw[0, 0, 1, 2]:+.3f}" in words(app)
-    assert opened(**ONE, part="sum", cell="9-9").selectbox(key="cell").value != "9-9"
+    assert opened(**ONE, part="sum", cell="9-9").selectbox(key="cell").value == ""
 
 
 def test_methods_of_many_forwards_wait_to_be_asked_for() -> None:
@@ -171,21 +173,106 @@ def test_work_that_is_cut_off_leaves_its_turn_to_the_next(monkeypatch: pytest.Mo
     explaining._LONG.release()
 
 
-def test_the_badge_shows_four_figures_and_how_many_passed() -> None:
-    app = opened(**ONE, part="trust")
+def test_the_badge_says_what_the_tests_say() -> None:
+    app = opened(**ONE, part="trust", method="layer-cam")
     sound(next(button for button in app.button if "forward passes" in button.label).click().run())
+    expected = faithfulness.trust(checkpoints.load("digits-fastnet"), scanned_three(), 3, "layer-cam")
     shown = [part.value for part in app.markdown]
-    tests = ("Better than chance", "Depends on what was learnt", "Moves with the picture", "Other methods")
-    assert sum(name in part for part in shown for name in tests) == 4
-    passed = sum("[✓]" in part for part in shown)
-    assert any(f"{passed} of 4 tests passed" in part for part in shown)
+    assert any(f"{expected.count} of 4 tests passed" in part for part in shown)
+    for test, words in {
+        "gap": f"**Better than chance**: gap {expected.gap:.3f}",
+        "head": f"**Depends on what was learnt**: {expected.head:.2f}",
+        "shift": f"**Moves with the picture**: {expected.shift:.2f}",
+        "agreement": f"**Other methods agree**: {expected.agreement:.2f}",
+    }.items():
+        mark = "✓" if expected.passed[test] else "✗"
+        assert any(words in part and f"[{mark}]" in part for part in shown), words
 
 
-def test_the_course_s_example_is_one_click() -> None:
-    app = opened(sample="ship")
+def test_rivals_are_made_once_for_all_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    rivals = faithfulness.rivals
+    monkeypatch.setattr(
+        faithfulness, "rivals", lambda *parts, **named: asked.append(1) or rivals(*parts, **named)
+    )
+    app = opened(**ONE, part="trust")
+    first = next(button for button in app.button if "forward passes" in button.label)
+    sound(first.click().run())
+    sound(app.selectbox(key="method").select("grad-cam++").run())
+    second = next(button for button in app.button if "forward passes" in button.label)
+    before, after = (
+        int(re.search(r"([\d,]+) forward", b.label)[1].replace(",", "")) for b in (first, second)
+    )
+    assert after < 200 < before
+    sound(second.click().run())
+    assert len(asked) == 1
+
+
+def test_a_public_server_makes_nothing_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    monkeypatch.setattr(cam, "estimate", lambda *parts, **named: 21.0)
+    monkeypatch.setattr(evidence, "kept", lambda key, make: make())
+    app = opened(**ONE, part="methods")
+    assert not [button for button in app.button if "Compute" in button.label]
+    assert sum("public server" in part.value for part in app.caption) == 2
+    monkeypatch.setattr(cam, "estimate", lambda *parts, **named: 2.0)
+    assert [button for button in opened(**ONE, part="methods").button if "Score-CAM" in button.label]
+
+
+def dropped(app: AppTest, *sizes: tuple[int, int]) -> AppTest:
+    """The page after pictures of these sizes were dropped in, or all were taken out again."""
+    files = []
+    for width, height in sizes:
+        out = io.BytesIO()
+        Image.new("RGB", (width, height), "red").save(out, "PNG")
+        files.append((f"mine-{width}.png", out.getvalue(), "image/png"))
+    app.file_uploader(key="files").set_value(files[0] if files else None)
+    return sound(app.run())
+
+
+def test_a_dropped_picture_is_shown_until_another_is_chosen_or_it_is_taken_out() -> None:
+    def shown(app: AppTest) -> str:
+        return " ".join(part.value.replace("\\", "") for part in app.caption)
+
+    app = dropped(opened(model="cifar10-fastnet", sample="ship"), (60, 40))
+    assert "mine-60.png" in shown(app) and "sample" not in app.query_params
+    app.query_params |= {
+        "data": "cifar10",
+        "split": "test",
+        "index": str(sheet.test_indices()[3]),
+    }  # a click elsewhere
+    assert f"picture {sheet.test_indices()[3]}" in shown(sound(app.run()))
+    assert "mine-70.png" in shown(dropped(app, (70, 40))) and "index" not in app.query_params
+    app = dropped(app)
+    assert "mine" not in shown(app) and "dog" in [part.value for part in app.caption]
+
+
+def test_the_course_s_example_is_one_click_whatever_was_set_before() -> None:
+    app = opened(
+        sample="ship", alone="true", method="eigen-cam", size="30", x="0", invert="true", mirror="true"
+    )
     app.button(key="example").click().run()
     assert classes_strip(sound(app))["chosen"] == "airplane"
     assert "dog" in [part.value for part in app.caption] and "sample" not in app.query_params
+    assert app.selectbox(key="method").value == "cam"
+    assert [app.toggle(key=key).value for key in ("alone", "invert", "mirror", "against")] == [False] * 3 + [
+        True
+    ]
+    assert (app.slider(key="size").value, app.slider(key="x").value) == (100, 50)
+    app = opened(**ONE)
+    app.button(key="example").click().run()
+    assert classes_strip(sound(app))["chosen"] == "airplane"  # with models that know airplanes
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_nothing_in_the_address_breaks_a_section(part: str) -> None:
+    keys = (
+        "class", "layer", "layer2", "cell", "cell2", "channel", "channel2", "fill", "look", "of", "true", "predicted",
+        "order", "laid", "drn", "side", "kernel", "stride", "dilation", "row", "column", "colours", "sheet_class",
+    )  # fmt: skip
+    for value in ("", "nan", "-1", "1e9", "<b>x</b>", "../..", "9" * 2000, "가"):
+        app = opened(part=part, model="digits-fastnet", **dict.fromkeys(keys, value))
+        assert len(app.title) == 1
 
 
 def test_a_channel_of_the_address_and_the_pictures_that_excite_it_most() -> None:
@@ -195,7 +282,7 @@ def test_a_channel_of_the_address_and_the_pictures_that_excite_it_most() -> None
     values = [float(image.alt.rpartition(" ")[2]) for image in nine.proto.imgs]
     assert values == sorted(values, reverse=True)
     top = opened(**ONE, part="inside", channel="999")
-    assert top.selectbox(key="channel").value != "999"
+    assert top.selectbox(key="channel").value == "" and "channel" not in top.query_params
 
 
 def test_a_net_without_exact_maps_says_so_and_offers_the_others(
@@ -220,4 +307,5 @@ def test_what_is_downloaded_is_what_was_computed() -> None:
     assert told["max"] == found.raw[0, 3].max() and told["mean"] + told["bias"] == pytest.approx(
         told["logit"], abs=1e-5
     )
-    assert told["scale"] == np.abs(found.raw[0]).max()
+    assert told["scale"] == np.abs(found.raw[0]).max() and told["cells"] == [4, 4]
+    assert told["drawing"]["cells"] is False and told["light_and_dark_swapped"] is False
