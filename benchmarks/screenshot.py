@@ -1,6 +1,6 @@
-"""The picture at the top of README.md, taken from the real app: `python benchmarks/screenshot.py`.
+"""The pictures of README.md, taken from the real app: `python benchmarks/screenshot.py`.
 
-Needs Chromium (Debian's package chromium) and writes docs/evaluate.png, in 256 colours, so that it stays small.
+Needs Chromium (Debian's package chromium) and writes docs/*.png, in 256 colours, so that they stay small.
 """
 
 import io
@@ -17,30 +17,30 @@ from playwright.sync_api import sync_playwright  # noqa: E402
 
 from tests.browser.harness import CHROMIUM, FLAGS, Server, settled  # noqa: E402
 
-VIEW = "evaluate?checkpoint=cifar10-fastnet&true=cat&predicted=dog"
-SIZE = {"width": 1360, "height": 1330}
-TARGET = ROOT / "docs/evaluate.png"
+VIEWS = {  # file in docs/ -> address, and the size of the window
+    "evaluate": ("evaluate?checkpoint=cifar10-fastnet&true=cat&predicted=dog", (1360, 1330)),
+    "explain": ("explain", (1360, 1400)),
+}
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = Server.ours(Path(folder))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-            page = browser.new_page(viewport=SIZE, locale="en-US")
-            page.goto(f"{server.url}/{sys.argv[1] if len(sys.argv) > 1 else VIEW}")
-            settled(page)
-            page.wait_for_selector(
-                '[data-testid="stVegaLiteChart"] svg, [data-testid="stVegaLiteChart"] canvas'
-            )
-            page.wait_for_timeout(1500)  # pictures, fonts
-            shot = Image.open(io.BytesIO(page.screenshot()))
-            browser.close()
+            for name, (address, (width, height)) in VIEWS.items():
+                page = browser.new_page(viewport={"width": width, "height": height}, locale="en-US")
+                page.goto(f"{server.url}/{address}")
+                settled(page)
+                page.wait_for_timeout(3000)  # charts, pictures, fonts
+                shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+                target = ROOT / f"docs/{name}.png"
+                target.parent.mkdir(exist_ok=True)
+                shot.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+                print(f"{target.relative_to(ROOT)}: {target.stat().st_size / 1e3:.0f} kB")
         finally:
+            browser.close()
             server.stop()
-    TARGET.parent.mkdir(exist_ok=True)
-    shot.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(TARGET, optimize=True)
-    print(f"{TARGET.relative_to(ROOT)}: {TARGET.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -31,7 +31,8 @@ class Recipe:
         "lookahead" = every 5 steps the weights move to an average whose inertia grows as 0.95^5 (t/T)^3 (Jordan 2024)
     flip, shift, border, cutout: see data.augment;  jitter, randaugment, magnitude: see data.transforms
     grow: share of the steps that see smaller pictures: the first half of these at half the side, the second half at
-        three quarters of it (progressive resizing; a net learns the coarse things cheaply first)
+        three quarters of it (progressive resizing; a net learns the coarse things cheaply first). Not for DRNs: at half
+        the side their dilated kernels read padding again, and four epochs so brought drn-d-22 to 58 % only
     mixup, cutmix: alpha of the Beta distribution that the shares come from, see data.mixing
     holdout: training pictures set aside to choose and calibrate on
     keep: "best" = the epoch with the best held-out accuracy, "last" = the last step
