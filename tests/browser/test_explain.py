@@ -51,6 +51,28 @@ def test_from_a_cell_over_a_picture_to_its_map_and_back(page, server: Server) ->
     page.wait_for_url(re.compile("/evaluate"))
 
 
+def test_from_a_cell_to_its_mean_maps_and_on_to_one_of_its_pictures(page, server: Server) -> None:
+    page.goto(f"{server.url}/evaluate?checkpoint={MODEL}&true=cat&predicted=dog")
+    page.get_by_role("link", name="Where does the model look in these?").click()
+    page.wait_for_url(re.compile("/explain.*true=cat.*predicted=dog"))
+    page.get_by_role("img", name=re.compile("^Mean map over .* “dog” minus “cat”")).wait_for()
+    settled(page)
+    picture = page.get_by_role("button", name=re.compile(r"^Picture [\d,]+, cat .*predicted to be dog")).first
+    index = re.search(r"Picture ([\d,]+)", picture.get_attribute("aria-label"))[1].replace(",", "")
+    picture.click()
+    page.get_by_text(f"cifar10, test, picture {index}: cat", exact=True).wait_for()
+    expect(pressed(page, "dog")).to_have_count(1)
+
+
+def test_a_click_on_a_number_of_the_map_that_adds_up_chooses_its_cell(page, server: Server) -> None:
+    page.goto(f"{server.url}/explain?model={MODEL}&part=sum")
+    cell = page.locator('[data-testid="stVegaLiteChart"] path[aria-label*="column: 1; row: 4;"]').first
+    cell.wait_for()
+    settled(page)
+    cell.click(force=True)
+    page.wait_for_url(re.compile("cell=4-1"))
+
+
 def test_a_class_by_mouse_and_by_keyboard_stands_in_the_link(page, server: Server) -> None:
     page.goto(f"{server.url}/explain?model={MODEL}")
     settled(page)
