@@ -271,7 +271,7 @@ def note_odd_address(known: Mapping[str, Card], parts: Collection[str]) -> None:
             key: [str(n) for n in range(low, high + 1)]
             for key, (low, high, _) in (predicting.SLIDERS | {"opacity": OPACITY}).items()
         },
-        "data": data_names(), "split": ("train", "test"),
+        "data": data_names() if "data" in st.query_params else (), "split": ("train", "test"),
     }  # fmt: skip
     odd = [key for key, names in allowed.items() if not set(st.query_params.get_all(key)) <= set(names)]
     if not odd and any(key in st.query_params for key in ("data", "index")) and linked() is None:

@@ -143,7 +143,7 @@ def _ratios(card: Card, says: int, k: int) -> None:
     except Problem:  # not surveyed yet, or a net without exact maps: the section on the data says so
         return
     ratios = evidence.kept(("ratios", *key_of(found), says), lambda: found.ratios(says))
-    n = found.recognised(says)
+    n = evidence.kept(("recognised", *key_of(found), says), lambda: found.recognised(says))
     if not n:
         return
     order = [j for j in np.argsort(-ratios) if j != says]

@@ -130,8 +130,10 @@ def link(name: str, split: str, index: int) -> None:
 
 def linked() -> Subject | None:
     """The picture of a data set that the address names as data, split and index; None when it names none."""
+    if "index" not in st.query_params:  # what follows asks the disk
+        return None
     name = widgets.from_url("data", data_names())
-    index = st.query_params.get("index", "")
+    index = st.query_params["index"]
     if name is None or not re.fullmatch(r"[0-9]{1,9}", index):
         return None
     split = widgets.from_url("split", data.spec(name).splits, "test")
