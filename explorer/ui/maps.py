@@ -7,8 +7,9 @@ import streamlit as st
 
 from explorer.analysis.calibration import softmax
 from explorer.analysis.cam import CAM_METHODS, Maps
+from explorer.analysis.survey import Survey
 from explorer.checkpoints import Card
-from explorer.text import Problem, t
+from explorer.text import Problem, language, t
 from explorer.ui import cache, evidence, explaining, overlays, predicting, surveys, uploads, widgets
 from explorer.ui.explaining import Scene, sides
 from explorer.ui.picker import Item, picture_strip
@@ -142,15 +143,23 @@ def _ratios(card: Card, says: int, k: int) -> None:
         found = surveys.known(card)
     except Problem:  # not surveyed yet, or a net without exact maps: the section on the data says so
         return
-    ratios = evidence.kept(("ratios", *key_of(found), says), lambda: found.ratios(says))
-    n = evidence.kept(("recognised", *key_of(found), says), lambda: found.recognised(says))
+    words = evidence.kept(
+        ("beside", *key_of(found), says, k, language()), lambda: _beside(card, found, says, k)
+    )
+    if words:
+        st.caption(words)
+
+
+def _beside(card: Card, found: Survey, says: int, k: int) -> str:
+    n = found.recognised(says)
     if not n:
-        return
+        return ""
+    ratios = found.ratios(says)
     order = [j for j in np.argsort(-ratios) if j != says]
     shown = [k] if k != says else [*order[:2], order[-1]]
     listed = ", ".join(f"{plain(card.classes[j])} {ratios[j]:.2f}" for j in shown)
-    st.caption(
-        t("Over the {n} test pictures recognised as “{name}”, the strongest evidence for another class is, beside "
-          "that for “{name}” (CAM at the last map, median): {listed}.",
-          n=f"{n:,}", name=plain(card.classes[says]), listed=listed)
+    return t(
+        "Over the {n} test pictures recognised as “{name}”, the strongest evidence for another class is, beside "
+        "that for “{name}” (CAM at the last map, median): {listed}.",
+        n=f"{n:,}", name=plain(card.classes[says]), listed=listed,
     )  # fmt: skip
