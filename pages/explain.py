@@ -71,18 +71,25 @@ with right:
 with left:
     subject = subjects.choose()
 with tools:
-    with st.popover(t("Layers"), icon=":material/layers:"):
-        layers = {}
+    layers = {}
+    place = st.popover(t("Layers"), icon=":material/layers:", key="layers", on_change="rerun")
+    with place:
         for card, key in zip(cards, ("layer", "layer2")):
             with widgets.problems():  # one damaged file is no reason to show nothing of the other model
-                layers[card.name] = explaining.layer_of(card, key)
+                names = explaining.layer_names(card)
+                drawn = explaining.drawn(place, {key: names})
+                layers[card.name] = explaining.layer_of(card, key) if drawn else names[-1]
         cards = [card for card in cards if card.name in layers]
         if not cards:
             st.stop()
-    with st.popover(t("Drawing"), icon=":material/palette:"):
-        look = explaining.drawing(method)
-    with st.popover(t("Crop"), icon=":material/crop:"):
-        subject = subjects.crop(subject)
+    place = st.popover(t("Drawing"), icon=":material/palette:", key="drawing", on_change="rerun")
+    with place:
+        look = explaining.Look(method)
+        if explaining.drawn(place, explaining.DRAWING):
+            look = explaining.drawing(method)
+    place = st.popover(t("Crop"), icon=":material/crop:", key="crop", on_change="rerun")
+    with place:
+        subject = subjects.crop(subject, explaining.drawn(place, explaining.CROP))
     look = replace(look, cells=explaining.cells_switch())
 st.caption(subjects.title_of(subject))
 

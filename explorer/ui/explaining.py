@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -70,6 +71,28 @@ def drawing(method: str) -> Look:
     known = style.OVERLAYS[signed]
     colours = widgets.select(t("Colours"), {name: name for name in known}, key="colours")
     return Look(method, flip, signed, opacity=opacity / 100, colours=colours, grey=grey)
+
+
+# What in the address is other than at first: key -> values
+_PERCENT = [str(n) for n in range(101)]
+DRAWING = {
+    "mirror": ("true",), "against": ("false",), "grey": ("false",), "opacity": _PERCENT,
+    "colours": [name for maps in style.OVERLAYS.values() for name in maps],
+}  # fmt: skip
+CROP = {"fit": ("squash",), "invert": ("true",), "x": _PERCENT, "y": _PERCENT, "size": _PERCENT}
+
+
+def drawn(place: Any, keys: Mapping[str, Collection[str]]) -> bool:
+    """Whether what lies in a popover must be drawn: it is open, or the address has another value than the first one.
+
+    Most reruns need none of these widgets, which cost more than the maps.
+    """
+    return place.open or any(st.query_params.get(key) in values for key, values in keys.items())
+
+
+def layer_names(card: Card) -> list[str]:
+    """The layers of a checkpoint's net that one looks into, in order."""
+    return [layer.name for layer in layers_of(card)]
 
 
 def layer_of(card: Card, key: str) -> str:

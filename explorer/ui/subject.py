@@ -155,8 +155,10 @@ def linked() -> Subject | None:
     )
 
 
-def crop(subject: Subject) -> Subject:
-    """The controls of what goes to the models, and the subject with them."""
+def crop(subject: Subject, drawn: bool) -> Subject:
+    """The subject with its crop; the controls of that when they are `drawn`, else all is as at first."""
+    if not drawn:
+        return replace(subject, box=square(subject.picture.image.size))
     squash = predicting.crop_controls(subject.picture)
     invert = st.toggle(
         t("Swap light and dark"), key="invert", bind="query-params",
