@@ -57,6 +57,7 @@ def test_from_a_cell_to_its_mean_maps_and_on_to_one_of_its_pictures(page, server
     page.wait_for_url(re.compile("/explain.*true=cat.*predicted=dog"))
     page.get_by_role("img", name=re.compile("^Mean map over .* “dog” minus “cat”")).wait_for()
     settled(page)
+    page.wait_for_timeout(1000)  # until what Evaluate showed is gone
     picture = page.get_by_role("button", name=re.compile(r"^Picture [\d,]+, cat .*predicted to be dog")).first
     index = re.search(r"Picture ([\d,]+)", picture.get_attribute("aria-label"))[1].replace(",", "")
     picture.click()
