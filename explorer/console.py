@@ -153,7 +153,7 @@ class TrainingBar:
                 dynamic_ncols=True,
             )
         self.held_out = progress.held_out.get("accuracy", self.held_out)
-        words = [f"loss {progress.logs['loss']:.3f}", f"accuracy {progress.logs['accuracy']:.3f}"]
+        words = [f"{key.replace('_', ' ')} {value:.3f}" for key, value in progress.logs.items()]
         words += [f"held-out {self.held_out:.4f}"] if self.held_out is not None else []
         words += [f"{progress.images_per_second:,.0f} images/s"]
         if live:

@@ -19,7 +19,8 @@ class Card:
     """config.json: what the weights are, how they came about, and what they reached.
 
     mean, std: of the training data, in 0..1;  size: side of the input in pixels;  sha256: of model.safetensors
-    recipe: every setting of the training;  metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...}
+    recipe: every setting of the training;  metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...},
+        of a generator {"samples": {"n": pictures, "fid": ..., "fid_n": of how many, "reference": against what, ...}}
     temperature: logits are divided by it before the softmax;  threshold: the similarity with the nearest class mean
         (a cosine) below which none of the classes fits well; both fitted on held-out pictures (`calibrated_on`)
     minutes: wall time of the training;  purpose: one sentence on what the checkpoint is for
@@ -89,40 +90,72 @@ def _out_of_range(card: Card) -> str:
         "temperature": 0 < card.temperature < math.inf,
         "threshold": -1 <= card.threshold <= 1,
         "metrics": all(isinstance(found, dict) for found in results)
-        and all(isinstance(found.get("accuracy", 0), (int, float)) for found in results)
-        and all(isinstance(found.get("n", 0), int) for found in results),
+        and all(
+            isinstance(found.get(key, 0), (int, float)) for found in results for key in ("accuracy", "fid")
+        )
+        and all(isinstance(found.get(key, 0), int) for found in results for key in ("n", "fid_n"))
+        and all(isinstance(found.get("reference", ""), str) for found in results),
     }
     return next((name for name, holds in fine.items() if not holds), "")
 
 
+def fid_label(samples: dict[str, Any]) -> str:
+    """What an FID is an FID of, "FID-5k against 50k train": numbers with another N or reference do not compare.
+
+    samples: metrics["samples"] of a generator's card
+    """
+    n = samples.get("fid_n", samples.get("n", 0))
+    count = f"{n // 1000}k" if n and n % 1000 == 0 else f"{n:,}"
+    return f"FID-{count} against {samples.get('reference') or '?'}"
+
+
 def readme(card: Card) -> str:
     """The card for people, with Hugging Face's metadata block (model-index) at its head."""
-    test = card.metrics.get("test", {})
-    lines = ["---", "library_name: pytorch", "license: apache-2.0", "pipeline_tag: image-classification"]
-    if "accuracy" in test:
+    draws = card.task != "classifier"
+    tag = "unconditional-image-generation" if draws else "image-classification"
+    metric, results = _drawn(card) if draws else _told_apart(card)
+    lines = ["---", "library_name: pytorch", "license: apache-2.0", f"pipeline_tag: {tag}"]
+    if metric:
         lines += [
             "model-index:",
             f"- name: {card.name}",
             "  results:",
-            "  - task: {type: image-classification}",
-            f"    dataset: {{name: {card.data}, type: {card.data}, split: test}}",
+            f"  - task: {{type: {tag}}}",
+            f"    dataset: {{name: {card.data}, type: {card.data}, split: {'train' if draws else 'test'}}}",
             "    metrics:",
-            f"    - {{type: accuracy, value: {test['accuracy']:.4f}, name: 'accuracy, test, n = {test['n']}, plain'}}",
+            f"    - {metric}",
         ]
     lines += ["---", "", f"# {card.name}", "", card.purpose, ""]
-    fitted = card.calibrated_on or "-"
     facts = {
         "model": f"{card.model}, {card.parameters:,} parameters, stored as {card.storage_dtype}",
         "data": f"{card.data}, fingerprint `{card.data_fingerprint[:16]}`",
         "classes": ", ".join(card.classes),
-        "input": f"{card.size}x{card.size} RGB, (x / 255 - {card.mean}) / {card.std}",
-        "seed": str(card.seed),
-        "training": f"{card.minutes:.1f} minutes",
-        "calibration": f"temperature {card.temperature:.3f}, threshold {card.threshold:.3f} ({fitted})",
-        "weights": f"sha256 `{card.sha256}`, {card.bytes:,} bytes",
     }
+    if draws:
+        facts["output"] = f"{card.size}x{card.size} RGB, (x + 1) * 127.5 rounded"
+    else:
+        facts["input"] = f"{card.size}x{card.size} RGB, (x / 255 - {card.mean}) / {card.std}"
+    facts |= {"seed": str(card.seed), "training": f"{card.minutes:.1f} minutes"}
+    if not draws:
+        fitted = card.calibrated_on or "-"
+        facts["calibration"] = (
+            f"temperature {card.temperature:.3f}, threshold {card.threshold:.3f} ({fitted})"
+        )
+    facts["weights"] = f"sha256 `{card.sha256}`, {card.bytes:,} bytes"
     lines += [f"- {key}: {value}" for key, value in facts.items()]
-    lines += ["", "## Results", "", "| split | n | accuracy | how |", "|---|---|---|---|"]
+    lines += ["", "## Results", "", *results]
+    lines += ["", "## Recipe", "", "```json", json.dumps(card.recipe, indent=1), "```", ""]
+    return "\n".join(lines)
+
+
+def _told_apart(card: Card) -> tuple[str, list[str]]:
+    """A classifier's metric for the model-index, "" without, and its table of results."""
+    test = card.metrics.get("test", {})
+    metric = ""
+    if "accuracy" in test:
+        name = f"accuracy, test, n = {test['n']}, plain"
+        metric = f"{{type: accuracy, value: {test['accuracy']:.4f}, name: '{name}'}}"
+    lines = ["| split | n | accuracy | how |", "|---|---|---|---|"]
     for split, found in card.metrics.items():
         for key, how in (
             ("accuracy", "plain"),
@@ -131,5 +164,19 @@ def readme(card: Card) -> str:
         ):
             if key in found:
                 lines.append(f"| {split} | {found['n']:,} | {found[key]:.4f} | {how} |")
-    lines += ["", "## Recipe", "", "```json", json.dumps(card.recipe, indent=1), "```", ""]
-    return "\n".join(lines)
+    return metric, lines
+
+
+def _drawn(card: Card) -> tuple[str, list[str]]:
+    """The same of a generator: all numbers and words that its metrics hold, the FID first."""
+    samples, metric = card.metrics.get("samples", {}), ""
+    lines = ["| of | what | value |", "|---|---|---|"]
+    if "fid" in samples:
+        metric = f"{{type: fid, value: {samples['fid']:.4f}, name: '{fid_label(samples)}'}}"
+        lines.append(f"| samples | {fid_label(samples)} | {samples['fid']:.2f} |")
+    for split, found in card.metrics.items():
+        for key, value in found.items():
+            if key not in ("fid", "fid_n", "reference") and isinstance(value, str | int | float):
+                words = f"{value:.4g}" if isinstance(value, float) else f"{value}"
+                lines.append(f"| {split} | {key.replace('_', ' ')} | {words} |")
+    return metric, lines

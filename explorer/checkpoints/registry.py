@@ -9,8 +9,13 @@ from explorer.checkpoints import card as cards
 from explorer.checkpoints.card import Card
 from explorer.checkpoints.manifest import CONFIG, WEIGHTS, check_inside, verify
 from explorer.data import valid_name
-from explorer.text import Problem
+from explorer.text import N_, Problem
 
+# What a checkpoint can be asked, and what is said of one of the other kind.
+KINDS = {
+    "classifier": N_("{name} draws pictures; this needs a classifier: {known}."),
+    "generator": N_("{name} tells classes apart; this needs a model that draws: {known}."),
+}
 OURS = Path(__file__).resolve().parents[2] / "checkpoints"  # once: pages ask for it several times a run
 
 
@@ -28,7 +33,24 @@ def root() -> Path:
     return Path(os.environ.get("EXPLORER_CHECKPOINTS") or OURS)
 
 
-def folder_of(name: str | Path) -> Path:
+def kind_of(card: Card) -> str:
+    """Of KINDS: a classifier tells classes apart, everything else draws pictures."""
+    return "classifier" if card.task == "classifier" else "generator"
+
+
+def known(kind: str | None = None) -> str:
+    """The names of all usable checkpoints, or of those of a kind, for a sentence."""
+    return ", ".join(e.name for e in catalogue() if e.card and kind in (None, kind_of(e.card))) or "-"
+
+
+def check_kind(card: Card, kind: str | None) -> Card:
+    """The card; Problem that lists the checkpoints of the `kind` when it is of the other one."""
+    if kind not in (None, kind_of(card)):
+        raise Problem(KINDS[kind], name=card.name, known=known(kind))
+    return card
+
+
+def folder_of(name: str | Path, kind: str | None = None) -> Path:
     """The folder of a checkpoint's name, or a Path itself (a run's ckpt/step-…); Problem lists the known ones.
 
     Only a Path is a path: a name comes from a link or a form, and never leads out of `root()`.
@@ -39,8 +61,7 @@ def folder_of(name: str | Path) -> Path:
         return name
     folder = root() / valid_name(name, "checkpoint")
     if not (folder / CONFIG).is_file():
-        known = ", ".join(entry.name for entry in catalogue() if entry.card) or "-"
-        raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(name), known=known)
+        raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(name), known=known(kind))
     check_inside(folder, root())
     return folder
 
@@ -71,9 +92,10 @@ def _seen(folder: Path, times: tuple) -> Card:
     return whole(folder)
 
 
-def read_card(name: str | Path) -> Card:
-    """The card of a checkpoint, without loading the weights; Problem when there is none or it is not a card."""
-    return cards.read(folder_of(name))
+def read_card(name: str | Path, kind: str | None = None) -> Card:
+    """The card of a checkpoint, without loading the weights; Problem when there is none, it is not a card, or it is
+    not of the `kind` that is needed."""
+    return check_kind(cards.read(folder_of(name, kind)), kind)
 
 
 def whole(folder: Path) -> Card:

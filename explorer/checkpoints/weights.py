@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from explorer import files
 from explorer.checkpoints.card import Card, readme
 from explorer.checkpoints.manifest import CONFIG, README, WEIGHTS, write_manifest
-from explorer.checkpoints.registry import folder_of, whole
+from explorer.checkpoints.registry import check_kind, folder_of, whole
 from explorer.reach import allow
 from explorer.text import Problem
 
@@ -46,20 +46,25 @@ class Loaded:
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
-def load(name: str | Path, device: str = "auto") -> Loaded:
+def load(name: str | Path, device: str = "auto", kind: str | None = None) -> Loaded:
     """Verify, build through MODELS and fill a checkpoint; ready for `analysis.predict`.
 
-    Raises Problem with the reason: unknown name, altered file, unknown architecture, missing, surplus or misshapen
-    tensors, values that are not finite.
+    Raises Problem with the reason: unknown name, not of the `kind` that is needed (see registry.KINDS), altered file,
+    unknown architecture, missing, surplus or misshapen tensors, values that are not finite.
     """
     import torch
 
     from explorer import models
     from explorer.device import choose
 
-    folder = folder_of(name)
-    card = whole(folder)
+    folder = folder_of(name, kind)
+    card = check_kind(whole(folder), kind)
     where = choose(device)
+    if models.spec(card.model).task != card.task:
+        raise Problem(
+            "{name}: the card says {task}, and {model} is {expected}.",
+            name=folder.name, task=repr(card.task[:80]), model=card.model, expected=models.spec(card.model).task,
+        )  # fmt: skip
     try:
         model = models.build(card.model, len(card.classes), **card.model_args)
     except TypeError as error:
@@ -69,7 +74,8 @@ def load(name: str | Path, device: str = "auto") -> Loaded:
         ) from error  # fmt: skip
     fill(model, _tensors(folder / WEIGHTS), folder.name)
     model.requires_grad_(False).eval()
-    means = _class_means(folder / CLASS_MEANS, len(card.classes), model.head.in_features)
+    head = getattr(model, "head", None)  # a generator has none
+    means = _class_means(folder / CLASS_MEANS, len(card.classes), head.in_features) if head else None
     return Loaded(card, model.to(where), where, torch.float32, means)
 
 

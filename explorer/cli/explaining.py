@@ -62,7 +62,7 @@ def explain_command(
         raise Problem(
             "{out}: expected a name that ends in {known}.", out=out, known=".npy" if raw else ".npy, .png"
         )
-    loaded = checkpoints.load(checkpoint, device)
+    loaded = checkpoints.load(checkpoint, device, "classifier")
     card = loaded.card
     image = open_picture(read(file), file.name).image
     pixels = to_input(image, size=card.size)[None]
@@ -178,7 +178,7 @@ def survey_command(
     from explorer.reach import allow
 
     allow("survey")
-    card = checkpoints.read_card(checkpoint)
+    card = checkpoints.read_card(checkpoint, "classifier")
     check(card)
     found, source = _survey(checkpoint, card, data or card.data, split, device, job)
     borders = found.border_by_class()
@@ -296,7 +296,7 @@ def faithfulness_command(
     from explorer.reach import allow
 
     allow("faithfulness")
-    loaded = checkpoints.load(checkpoint, device)
+    loaded = checkpoints.load(checkpoint, device, "classifier")
     pictures = _test_pictures(loaded.card, n)
     images = pictures.images[spread(len(pictures), n)]
     bar = Bar(job)

@@ -55,8 +55,10 @@ def checkpoints_command(as_json: Json = False) -> Answer:
                 file=sys.stderr,
             )
             continue
-        test = each["metrics"].get("test", {})
+        test, samples = each["metrics"].get("test", {}), each["metrics"].get("samples", {})
         score = f"{test['accuracy']:.2%} (n = {test['n']:,})" if "accuracy" in test else "-"
+        if "fid" in samples:
+            score = f"{samples['fid']:.2f} ({checkpoints.fid_label(samples)})"
         rows.append(
             [
                 each["name"],
@@ -67,7 +69,9 @@ def checkpoints_command(as_json: Json = False) -> Answer:
                 each["purpose"],
             ]
         )
-    return Answer(found, table(["checkpoint", "model", "data", "accuracy, test, plain", "size", "for"], rows))
+    return Answer(
+        found, table(["checkpoint", "model", "data", "accuracy, test, plain, or FID", "size", "for"], rows)
+    )
 
 
 @command(app, "evaluate")
@@ -86,7 +90,7 @@ def evaluate_command(
     from explorer import checkpoints
     from explorer.analysis import calibration, classification, ranking
 
-    card = checkpoints.read_card(checkpoint)
+    card = checkpoints.read_card(checkpoint, "classifier")
     found, source = _predictions(checkpoint, card, data or card.data, split, views, device, job)
     probabilities = found.probabilities(card.temperature)
     report = classification.report(found.labels, found.predicted, found.classes)
@@ -182,7 +186,7 @@ def predict_command(
     from explorer.analysis.answer import classify
     from explorer.data.picture import open_picture, to_input
 
-    loaded = checkpoints.load(checkpoint, device)
+    loaded = checkpoints.load(checkpoint, device, "classifier")
     value, inputs = [], []
     for file in files:
         entry: dict = {"file": str(file)}

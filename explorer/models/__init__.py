@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from explorer.models import drn, fastnet, lenet, resnet
+from explorer.models import dcgan, ddpm, drn, fastnet, lenet, resnet, vae
 from explorer.text import N_, Problem
 
 
@@ -80,7 +80,30 @@ MODELS: dict[str, ModelSpec] = {
     "drn-d-22": ModelSpec(drn.drn_d_22, **_DRN, **_FIXED),
     "drn-c-26-published": ModelSpec(drn.drn_c_26_published, **_DRN, **_PUBLISHED),
     "drn-d-22-published": ModelSpec(drn.drn_d_22_published, **_DRN, **_PUBLISHED),
+    "vae": ModelSpec(
+        vae.VAE,
+        task="vae",
+        paper="Kingma and Welling 2014, arXiv 1312.6114",
+        stem=N_("three strided convolutions down to 4x4, a code, and back"),
+        pooled_linear=False,
+    ),
+    "dcgan": ModelSpec(
+        dcgan.DCGAN,
+        task="gan",
+        paper="Radford et al. 2016, arXiv 1511.06434",
+        stem=N_("transposed convolutions from 4x4 to 32x32"),
+        pooled_linear=False,
+    ),
+    "ddpm": ModelSpec(
+        ddpm.DDPM,
+        task="diffusion",
+        paper="Ho et al. 2020, arXiv 2006.11239",
+        stem=N_("2x2 patches: a U-Net at 16x16 and 8x8, attention at 8x8"),
+        pooled_linear=False,
+    ),
 }
+CLASSIFIERS = {name: spec for name, spec in MODELS.items() if spec.task == "classifier"}
+GENERATORS = {name: spec for name, spec in MODELS.items() if spec.task != "classifier"}
 
 
 def spec(name: str) -> ModelSpec:

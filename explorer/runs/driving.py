@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
 from explorer.reach import allow
@@ -23,8 +25,7 @@ from explorer.runs.making import pictures
 from explorer.text import Hopeless, Problem
 
 if TYPE_CHECKING:
-    from explorer.training.loop import Progress
-    from explorer.training.supervised import Supervised
+    from explorer.training.loop import Progress, Task
 
 
 def drive(name: str) -> Iterator["Progress"]:
@@ -88,6 +89,8 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
                 folders.append(folder, row)
                 draw(row)
                 due = progress.held_out or stop or last or time.monotonic() - written > config["save_seconds"]
+                if progress.grid is not None:
+                    _keep_grid(folder, progress)
                 if due:
                     minutes = (seconds + progress.seconds) / 60
                     _save(name, folder, config, task, progress, minutes)
@@ -98,7 +101,7 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
                     step=progress.step,
                     total=progress.total,
                     epoch=round(progress.epoch, 3),
-                    **_held_out(progress),
+                    **_held_out(progress, task.recipe, folder),
                 )
             yield progress
             if stop and not last:
@@ -109,11 +112,20 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
         folders.log(folder, "done")
 
 
-def _held_out(progress: "Progress") -> dict[str, float]:
-    """What state.json keeps of the last evaluation."""
-    if not progress.held_out:
-        return {}
-    return {"held_out": progress.held_out["accuracy"], "held_out_auc": progress.held_out.get("auc")}
+def _held_out(progress: "Progress", recipe: Any, folder: Path) -> dict[str, float]:
+    """What state.json keeps of evaluations: accuracy and AUC of the last (a generator has none), and what the recipe is
+    judged by, of the last or, where the best checkpoint is kept, of the best."""
+    found = {}
+    if "accuracy" in progress.held_out:
+        found = {"held_out": progress.held_out["accuracy"], "held_out_auc": progress.held_out.get("auc")}
+    measure, more_is_better = recipe.judged_by
+    value = progress.held_out.get(measure)
+    if value is None:
+        return found
+    before = files.read_json(folder / "state.json").get("judged")
+    if recipe.keep == "best" and before is not None:
+        value = (max if more_is_better else min)(before, value)
+    return found | {"judged": value}
 
 
 def _agreed(fabric: Any, asked: bool, epoch_over: bool) -> bool:
@@ -125,17 +137,17 @@ def _agreed(fabric: Any, asked: bool, epoch_over: bool) -> bool:
     return epoch_over and bool(fabric.all_reduce(torch.tensor(float(asked)), reduce_op="sum") > 0)
 
 
-def task_for(config: dict[str, Any]) -> "Supervised":
+def task_for(config: dict[str, Any]) -> "Task":
     """What the loop trains, by a run's config: net, optimiser and pictures on their device."""
     from explorer.training.fabric import make_fabric
-    from explorer.training.supervised import Supervised
+    from explorer.training.tasks import make_task
 
     train, held = pictures(config)
     fabric = make_fabric(config["model"], config["device"])
-    return Supervised(fabric, config["model"], recipe_of(config), config["seed"], train, held)
+    return make_task(fabric, config["model"], recipe_of(config), config["seed"], train, held)
 
 
-def _restore(name: str, task: "Supervised") -> tuple[int, float]:
+def _restore(name: str, task: "Task") -> tuple[int, float]:
     """Load the newest whole checkpoint into the task: (the step to go on from, seconds trained before)."""
     import torch
 
@@ -163,7 +175,7 @@ def _restore(name: str, task: "Supervised") -> tuple[int, float]:
 
 
 def _save(
-    name: str, folder: Path, config: dict, task: "Supervised", progress: "Progress", minutes: float
+    name: str, folder: Path, config: dict, task: "Task", progress: "Progress", minutes: float
 ) -> None:
     import torch
 
@@ -172,15 +184,14 @@ def _save(
     buffer = io.BytesIO()
     torch.save({"task": task.state(), "step": progress.step, "seconds": minutes * 60}, buffer)
     held = task.held
-    found = (
-        {"held-out": {"accuracy": progress.held_out["accuracy"], "n": len(held)}}
-        if progress.held_out and held
-        else {}
-    )
+    numbers = {key: value for key, value in progress.held_out.items() if isinstance(value, float)}
+    found = {"held-out": numbers | {"n": len(held)}} if numbers and held else {}
     card = Card(
         name=name,
         model=config["model"],
         data=config["data"],
+        task=task.recipe.task,
+        model_args=task.recipe.model_args(),
         classes=task.train.classes,
         mean=task.train.mean,
         std=task.train.std,
@@ -209,6 +220,17 @@ def _save(
             shutil.rmtree(old, ignore_errors=True)
 
 
+def _keep_grid(folder: Path, progress: "Progress") -> None:
+    """A generator's pictures at a step as one PNG: five rows, a column for each class up to ten."""
+    from PIL import Image
+
+    images = progress.grid
+    rows = [np.concatenate(list(row), 2) for row in np.split(images, 5)]
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate(rows, 1).transpose(1, 2, 0)).save(buffer, "PNG")
+    files.write_bytes(folder / "grids" / f"{folders.step_name(progress.step)}.png", buffer.getvalue())
+
+
 def versions() -> dict[str, str]:
     """What the numbers of a run depend on besides its recipe."""
     import torch
@@ -221,13 +243,12 @@ def versions() -> dict[str, str]:
     }
 
 
-def _row(attempt: int, progress: "Progress", task: "Supervised") -> dict[str, Any]:
+def _row(attempt: int, progress: "Progress", task: "Task") -> dict[str, Any]:
     row = {
         "attempt": attempt,
         "step": progress.step,
         "epoch": round(progress.epoch, 4),
-        "loss": progress.logs["loss"],
-        "accuracy": progress.logs["accuracy"],
+        **progress.logs,
         "lr": task.recipe.rate(progress.step - 1, task.total_steps, task.steps_per_epoch),
         "images_per_second": round(progress.images_per_second, 1),
         "time": round(time.time(), 3),

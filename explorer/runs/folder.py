@@ -12,7 +12,7 @@ from typing import Any
 from explorer import checkpoints, files, process
 from explorer.data import valid_name
 from explorer.text import Problem
-from explorer.training import Recipe
+from explorer.training import Settings, recipe_class
 
 STATE = "train_state.pt"  # in a checkpoint of a run: what a resume needs beside the weights
 PROJECT = Path(__file__).resolve().parents[2]
@@ -26,6 +26,8 @@ class RunStatus:
     """A run as it stands.
 
     state: "new" (nothing was done yet), "running", "done", "failed", "cancelled" or "interrupted"
+    held_out: accuracy at the last evaluation, None for what draws;  judged: what its recipe is judged by (see
+        Settings.judged_by), of the checkpoint that is kept; None before the first evaluation
     sweep: the sweep it belongs to, "" for none
     """
 
@@ -40,6 +42,7 @@ class RunStatus:
     message: str
     created: str
     sweep: str = ""
+    judged: float | None = None
 
 
 def root() -> Path:
@@ -63,10 +66,10 @@ def config_of(name: str) -> dict[str, Any]:
     return found
 
 
-def recipe_of(config: dict[str, Any]) -> Recipe:
+def recipe_of(config: dict[str, Any]) -> Settings:
     """The recipe of a run, by its config; Problem when this version does not know all of its settings."""
     try:
-        return Recipe(**config["recipe"])
+        return recipe_class(config["model"])(**config["recipe"])
     except TypeError as error:
         raise Problem("The run was made by another version: {error}.", error=error) from error
 
@@ -96,6 +99,7 @@ def status(name: str) -> RunStatus:
         message=state.get("message", ""),
         created=str(config.get("created", "")),
         sweep=(config.get("sweep") or {}).get("name", ""),
+        judged=state.get("judged"),
     )
 
 
@@ -178,12 +182,13 @@ def result(name: str) -> Path:
 
 
 def best(name: str) -> tuple[float, Path] | None:
-    """The highest held-out accuracy of which the checkpoint is still there."""
+    """The best value of what the recipe is judged by (held-out accuracy, say) of which the checkpoint is still there."""
     folder = folder_of(name) / "ckpt"
-    rows = [row for row in metrics(name) if row.get("held_out_accuracy") is not None]
-    there = [(row["held_out_accuracy"], folder / step_name(row["step"])) for row in rows]
+    measure, more_is_better = recipe_class(config_of(name)["model"]).judged_by
+    rows = [row for row in metrics(name) if row.get(f"held_out_{measure}") is not None]
+    there = [(row[f"held_out_{measure}"], folder / step_name(row["step"])) for row in rows]
     there = [pair for pair in there if pair[1].is_dir()]
-    return max(there, key=lambda pair: pair[0]) if there else None
+    return (max if more_is_better else min)(there, key=lambda pair: pair[0]) if there else None
 
 
 def step_name(step: int) -> str:

@@ -15,7 +15,7 @@ from explorer.runs.alive import rank, world
 from explorer.runs.folder import root
 from explorer.runs.keeping import make_room
 from explorer.text import Problem
-from explorer.training import Recipe, check_batch, check_sizes, default_recipe, fitted, make_recipe
+from explorer.training import Settings, check_batch, check_sizes, default_recipe, fitted, make_recipe
 
 
 def create(
@@ -85,7 +85,7 @@ def recipe_for(
     recipe: str | None = None,
     settings: dict[str, str] | None = None,
     epochs: float | None = None,
-) -> Recipe:
+) -> Settings:
     """The recipe of a training, fitted to the number of pictures; Problem when it cannot be trained with."""
     from explorer import models
 

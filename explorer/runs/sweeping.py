@@ -15,6 +15,7 @@ from explorer.runs.driving import drive
 from explorer.runs.keeping import delete, make_room
 from explorer.runs.making import create
 from explorer.text import Hopeless, Problem
+from explorer.training import recipe_class
 
 if TYPE_CHECKING:
     from explorer.training.loop import Progress
@@ -74,13 +75,15 @@ def _sweep(run: str) -> dict[str, Any]:
 def cells(name: str) -> list[dict[str, Any]]:
     """The runs of a sweep as they stand: run, state, over (setting -> value), accuracy and auc on held-out pictures.
 
-    accuracy, auc: of the last evaluation, None before the first one;  n: held-out pictures
+    accuracy, auc: of the last evaluation, None before the first one, and for what draws;  n: held-out pictures
+    judged: what the recipe is judged by (`measure`), of the checkpoint that is kept; None before the first evaluation
     """
     found = []
     for run in members(name):
         try:
             config, state = folders.config_of(run), folders.status(run).state
             last = files.read_json(folders.folder_of(run) / "state.json")
+            measure = recipe_class(config["model"]).judged_by[0]
         except Problem:  # deleted meanwhile, or damaged
             continue
         found.append(
@@ -90,6 +93,9 @@ def cells(name: str) -> list[dict[str, Any]]:
                 "over": {key: _value(text) for key, text in config["sweep"]["over"].items()},
                 "accuracy": last.get("held_out"),
                 "auc": last.get("held_out_auc"),
+                "judged": last.get("judged"),
+                "measure": measure,
+                "model": config["model"],
                 "n": config["recipe"]["holdout"],
                 "seed": config["seed"],
             }

@@ -2,8 +2,6 @@
 
 from explorer.training.help import HELP
 from explorer.training.recipes import (
-    CHOICES,
-    RANGES,
     RECIPES,
     Recipe,
     check_batch,
@@ -11,7 +9,10 @@ from explorer.training.recipes import (
     default_recipe,
     fitted,
     make_recipe,
+    recipe_class,
+    recipes_of,
 )
+from explorer.training.settings import CHOICES, RANGES, Settings
 
 __all__ = [
     "CHOICES",
@@ -19,9 +20,12 @@ __all__ = [
     "RANGES",
     "RECIPES",
     "Recipe",
+    "Settings",
     "check_batch",
     "check_sizes",
     "default_recipe",
     "fitted",
     "make_recipe",
+    "recipe_class",
+    "recipes_of",
 ]

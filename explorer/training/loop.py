@@ -16,9 +16,15 @@ class Task(Protocol):
 
     total_steps: int
     steps_per_epoch: int
+    model: Any  # what learns
+    average: Any  # what is kept
+    recipe: Any
+    train: Any
+    held: Any
 
-    def step(self, step: int) -> dict[str, torch.Tensor]: ...
+    def step(self, step: int, rate: float | None = None) -> dict[str, torch.Tensor]: ...
     def evaluate(self) -> dict[str, Any]: ...
+    def take_statistics(self) -> None: ...
     def state(self) -> dict[str, Any]: ...
     def load_state(self, state: dict[str, Any]) -> None: ...
 
@@ -29,6 +35,7 @@ class Progress:
 
     logs: means since the last Progress (loss, accuracy as a share)
     held_out: what the task's `evaluate` found, at the ends of epochs, else empty
+    grid: a generator's pictures of always the same seeds, uint8 (N, 3, H, W), where it evaluated
     images_per_second: since the last Progress, held-out evaluation left out;  seconds: since this process began
     """
 
@@ -39,6 +46,7 @@ class Progress:
     images_per_second: float
     seconds: float
     held_out: dict[str, Any] = field(default_factory=dict)
+    grid: Any = None
 
 
 def fit(task: Task, batch: int, start: int = 0, every: float = 1.0) -> Iterator[Progress]:
@@ -58,13 +66,15 @@ def fit(task: Task, batch: int, start: int = 0, every: float = 1.0) -> Iterator[
         if not epoch_over and time.monotonic() - last < every:
             continue
         logs = {key: float(value) / counted for key, value in sums.items()}
-        check_finite(logs["loss"], step)
+        for value in logs.values():
+            check_finite(value, step)
         now = time.monotonic()
         speed = counted * batch / max(now - last, 1e-9)
         held_out = task.evaluate() if epoch_over else {}
         last = time.monotonic()
+        grid = held_out.pop("grid", None)
         yield Progress(
-            done, task.total_steps, done / task.steps_per_epoch, logs, speed, last - began, held_out
+            done, task.total_steps, done / task.steps_per_epoch, logs, speed, last - began, held_out, grid
         )
         sums, counted = {}, 0
         last = time.monotonic()

@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from explorer.text import Problem
-from explorer.training.supervised import Supervised
+from explorer.training.loop import Task
 
 REACH = 5  # steps on either side over which losses are averaged
-HOPELESS = 4  # times the lowest loss: no higher rate is tried then
+HOPELESS = 4  # times the lowest loss: no higher rate is tried then. A loss that may be negative (a VAE's) counts as large
+#               as it is below 0.
 
 
 def lr_range(
-    task: Supervised, low: float = 1e-5, high: float = 10.0, steps: int = 100
+    task: Task, low: float = 1e-5, high: float = 10.0, steps: int = 100
 ) -> Iterator[tuple[int, float, float]]:
     """Train `steps` steps while the rate grows by a constant factor from low to high; yield (step, rate, loss).
 
@@ -33,7 +34,7 @@ def lr_range(
             return
         yield step, rate, losses[-1]
         curve = smoothed(losses)
-        if curve[-1] > HOPELESS * curve.min():
+        if curve[-1] > curve.min() + (HOPELESS - 1) * abs(curve.min()):
             return
 
 
@@ -58,7 +59,7 @@ def suggest(lrs: Sequence[float], losses: Sequence[float]) -> float | None:
         return None
     curve = smoothed(losses)
     lowest = int(curve.argmin())
-    if curve[0] - curve[lowest] <= curve[0] / 20:
+    if curve[0] - curve[lowest] <= abs(curve[0]) / 20:
         return None
     slopes = np.gradient(curve, np.log(lrs))[:lowest]
     return float(lrs[int(slopes.argmin())])

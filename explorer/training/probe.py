@@ -15,8 +15,9 @@ import torch
 
 from explorer.data import holdout, load
 from explorer.training.fabric import make_fabric
-from explorer.training.recipes import Recipe
-from explorer.training.supervised import Supervised
+from explorer.training.loop import Task
+from explorer.training.settings import Settings
+from explorer.training.tasks import make_task
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Probe:
     batch: int
 
 
-def probe(model: str, data: str, recipe: Recipe, device: str = "auto", seconds: float = 2.0) -> Probe:
+def probe(model: str, data: str, recipe: Settings, device: str = "auto", seconds: float = 2.0) -> Probe:
     """Train a first step and then for about `seconds`, at least one step; nothing is kept or written.
 
     recipe: as it will run (see `fitted`). Outside of Linux a process that has done larger things before reports too
@@ -47,8 +48,10 @@ def probe(model: str, data: str, recipe: Recipe, device: str = "auto", seconds: 
     fit, held = holdout(train, recipe.holdout) if recipe.holdout else (train, None)
     fabric = make_fabric(model, device)
     memory = _Memory(fabric.device)
-    task = Supervised(fabric, model, recipe, 0, fit, held)
-    first = min(math.ceil(recipe.grow * task.total_steps), task.total_steps - 1)  # where pictures are whole
+    task = make_task(fabric, model, recipe, 0, fit, held)
+    first = min(
+        math.ceil(getattr(recipe, "grow", 0) * task.total_steps), task.total_steps - 1
+    )  # where pictures are whole
     _step(task, first)
     done, began = 0, time.monotonic()
     while done < 1 or time.monotonic() - began < seconds:
@@ -68,12 +71,19 @@ def probe(model: str, data: str, recipe: Recipe, device: str = "auto", seconds: 
     )
 
 
-def _step(task: Supervised, step: int) -> None:
+def _step(task: Task, step: int) -> None:
     float(task.step(step)["loss"])  # reading it waits for the device
 
 
-def _evaluation(task: Supervised) -> float:
-    """Seconds of one evaluation: as many held-out pictures as a batch has, the second time, times how often."""
+def _evaluation(task: Task) -> float:
+    """Seconds of one evaluation: as many held-out pictures as a batch has, the second time, times how often.
+
+    A generator's once and whole: most of it is its grid, which does not grow with the held-out pictures.
+    """
+    if task.recipe.task != "classifier":
+        began = time.monotonic()
+        task.evaluate()
+        return time.monotonic() - began
     held = task.held
     if held is None or not len(held):
         return 0.0

@@ -4,26 +4,18 @@ import dataclasses
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from explorer import models
-from explorer.data.augment import BORDERS, FLIPS
 from explorer.text import N_, Problem
-
-OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
-SCHEDULES = ("triangular", "cosine", "step", "constant")
-AVERAGES = ("none", "ema", "lookahead")
+from explorer.training.settings import Settings
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How a classifier is trained: the optimiser and what surrounds it. HELP has a sentence for each setting.
+class Recipe(Settings):
+    """How a classifier is trained: the optimiser and what surrounds it.
 
-    lr: peak learning rate for the mean loss of a batch;  batch: pictures a step, over all devices together
     optimizer: torch's;  momentum: of "sgd" and "rmsprop";  nesterov: for "sgd" with momentum
-    schedule: "triangular" = from lr * lr_start linearly up to lr at the share `lr_peak` of all steps, then linearly
-        down to lr * lr_end;  "cosine" = the same way up, then down along half a cosine;
-        "step" = torch's StepLR, times `gamma` every `step_epochs` epochs;  "constant" = lr
     weight_decay: on matrices and kernels only, decoupled from the gradient with "adamw", else added to it (L2)
     norm_lr: factor on the learning rate of BatchNorm's parameters
     frozen_after: epochs after which the whitening bias stops learning
@@ -34,28 +26,19 @@ class Recipe:
         three quarters of it (progressive resizing; a net learns the coarse things cheaply first). Not for DRNs: at half
         the side their dilated kernels read padding again, and four epochs so brought drn-d-22 to 58 % only
     mixup, cutmix: alpha of the Beta distribution that the shares come from, see data.mixing
-    holdout: training pictures set aside to choose and calibrate on
-    keep: "best" = the epoch with the best held-out accuracy, "last" = the last step
     """
 
-    summary: str = ""
-    epochs: float = 15
-    batch: int = 128
+    task: ClassVar[str] = "classifier"
+    judged_by: ClassVar[tuple[str, bool]] = ("accuracy", True)
+    measures: ClassVar[tuple[str, ...]] = ("loss", "accuracy")
+
     optimizer: str = "sgd"
-    lr: float = 0.1
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
     norm_lr: float = 1.0
-    schedule: str = "triangular"
-    lr_start: float = 0.2
-    lr_peak: float = 0.2
-    lr_end: float = 0.0
-    step_epochs: int = 30
-    gamma: float = 0.1
     label_smoothing: float = 0.1
     average: str = "ema"
-    decay: float = 0.998
     frozen_after: float = 1e9
     flip: str = "alternating"
     shift: int = 2
@@ -67,41 +50,6 @@ class Recipe:
     mixup: float = 0.0
     cutmix: float = 0.0
     grow: float = 0.0
-    holdout: int = 5000
-    keep: str = "best"
-
-    def __post_init__(self) -> None:
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise Problem(
-                    "Recipe: {name} is {value}; known: {known}.",
-                    name=name,
-                    value=repr(getattr(self, name)),
-                    known=", ".join(known),
-                )
-        for name, (low, high) in RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                raise Problem(
-                    "Recipe: {name} is {value}; it must lie between {low} and {high}.",
-                    name=name,
-                    value=getattr(self, name),
-                    low=low,
-                    high=high,
-                )
-
-    def rate(self, step: int, total: int, steps_per_epoch: int) -> float:
-        """The learning rate of a step (0 .. total - 1)."""
-        if self.schedule == "constant":
-            return self.lr
-        if self.schedule == "step":
-            return self.lr * self.gamma ** (step // (self.step_epochs * steps_per_epoch))
-        peak = self.lr_peak * total
-        if step < peak:
-            return self.lr * (self.lr_start + (1 - self.lr_start) * step / peak)
-        if self.schedule == "cosine":
-            height = (1 + math.cos(math.pi * (step - peak) / max(total - peak, 1e-9))) / 2
-            return self.lr * (self.lr_end + (1 - self.lr_end) * height)
-        return self.lr * (1 - (1 - self.lr_end) * (step - peak) / max(total - peak, 1e-9))
 
     def side(self, step: int, total: int, size: int) -> int:
         """The side in pixels at which step (0 .. total - 1) sees pictures of size x size."""
@@ -115,24 +63,111 @@ class Recipe:
         return min(step, half) / 4 + 9 / 16 * min(max(step - half, 0), half) + max(step - 2 * half, 0)
 
 
-# What a setting may be: one of these names, or a number from the first to the last of these.
-CHOICES: dict[str, tuple[str, ...]] = {
-    "optimizer": OPTIMIZERS,
-    "schedule": SCHEDULES,
-    "average": AVERAGES,
-    "flip": FLIPS,
-    "border": BORDERS,
-    "keep": ("best", "last"),
-}
-RANGES: dict[str, tuple[float, float]] = {
-    "epochs": (0.01, 10_000), "batch": (2, 100_000), "lr": (0, 100), "momentum": (0, 0.9999), "weight_decay": (0, 1),
-    "norm_lr": (0, 1000), "lr_start": (0, 1), "lr_peak": (0, 1), "lr_end": (0, 1), "step_epochs": (1, 10_000),
-    "gamma": (0, 1), "label_smoothing": (0, 0.9), "decay": (0, 1), "frozen_after": (0, 1_000_000_000),
-    "shift": (0, 16), "jitter": (0, 1), "randaugment": (0, 10), "magnitude": (0, 30), "cutout": (0, 32),
-    "mixup": (0, 10), "cutmix": (0, 10), "grow": (0, 1), "holdout": (0, 1_000_000),
-}  # fmt: skip
+@dataclass(frozen=True)
+class DiffusionRecipe(Settings):
+    """How a diffusion model is trained, with AdamW. decay: of the moving average of the weights, which is what is kept.
 
-RECIPES: dict[str, Recipe] = {
+    prediction: what the net says, "v" (Salimans and Ho 2022) or "eps", the noise
+    weighting: "min-snr" = each level counts by min(SNR, 5) in the error of the noise-free picture (Hang et al. 2023,
+        arXiv 2303.09556);  "none" = the plain mean square of what the net says
+    label_drop: share of the pictures whose label is hidden, so that guidance has a prediction without label
+    clip: the gradient's largest norm, 0 for none;  width: channels at 16x16, twice as many at 8x8
+    compile: let torch.compile fuse what it can: a tenth faster here after a minute; needs a C++ compiler
+    """
+
+    task: ClassVar[str] = "diffusion"
+
+    epochs: float = 12
+    batch: int = 64
+    lr: float = 5e-4
+    schedule: str = "cosine"
+    lr_start: float = 0.0
+    lr_peak: float = 0.03
+    lr_end: float = 0.02
+    decay: float = 0.999
+    holdout: int = 1000
+    keep: str = "last"
+    beta1: float = 0.9
+    beta2: float = 0.99
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    prediction: str = "v"
+    weighting: str = "min-snr"
+    label_drop: float = 0.1
+    flip: str = "random"
+    width: int = 96
+    compile: bool = False
+
+    def model_args(self) -> dict[str, Any]:
+        return {"widths": [self.width, 2 * self.width], "prediction": self.prediction}
+
+
+@dataclass(frozen=True)
+class AdversarialRecipe(Settings):
+    """How a GAN is trained, with Adam. An epoch is one pass of the real pictures through the discriminator.
+
+    decay: of the moving average of the generator, which is what is kept; 0 keeps the generator itself
+    gan_loss: "bce" = the paper's, non-saturating;  "hinge" (Lim and Ye 2017)
+    lr_ratio: the discriminator's rate over the generator's (two time scales: Heusel et al. 2017, arXiv 1706.08500)
+    d_steps: steps of the discriminator for one of the generator;  spectral: spectral norm in place of its BatchNorm
+    conditional: both are told the class;  width: channels of the largest maps
+    """
+
+    task: ClassVar[str] = "gan"
+    judged_by: ClassVar[tuple[str, bool]] = ("kid", False)
+    measures: ClassVar[tuple[str, ...]] = ("loss", "d_loss", "d_accuracy", "gradient_norm", "d_gradient_norm")
+
+    epochs: float = 100
+    batch: int = 64
+    lr: float = 2e-4
+    schedule: str = "constant"
+    decay: float = 0.999
+    holdout: int = 1000
+    beta1: float = 0.5
+    beta2: float = 0.999
+    gan_loss: str = "hinge"
+    lr_ratio: float = 2.0
+    d_steps: int = 1
+    spectral: bool = True
+    conditional: bool = True
+    flip: str = "random"
+    width: int = 64
+
+    def model_args(self) -> dict[str, Any]:
+        return {"width": self.width, "conditional": self.conditional}
+
+
+@dataclass(frozen=True)
+class VariationalRecipe(Settings):
+    """How a VAE is trained, with Adam. decay: of the moving average of the weights, which is what is kept.
+
+    kl: how much the code's distance from a normal distribution counts; 1 is the variational bound
+    latent: numbers of the code;  width: channels of the largest maps;  clip: the gradient's largest norm, 0 for none
+    """
+
+    task: ClassVar[str] = "vae"
+    measures: ClassVar[tuple[str, ...]] = ("loss", "reconstruction", "kl", "gradient_norm")
+
+    epochs: float = 60
+    batch: int = 128
+    lr: float = 1e-3
+    schedule: str = "cosine"
+    lr_start: float = 0.1
+    lr_peak: float = 0.05
+    lr_end: float = 0.02
+    decay: float = 0.999
+    holdout: int = 1000
+    kl: float = 1.0
+    clip: float = 1000.0
+    flip: str = "random"
+    width: int = 64
+    latent: int = 128
+
+    def model_args(self) -> dict[str, Any]:
+        return {"width": self.width, "latent": self.latent}
+
+
+RECIPES: dict[str, Settings] = {
     "short": Recipe(summary=N_("SGD, triangular rate, moving average: any classifier in 10 to 20 epochs")),
     "fastnet": Recipe(
         # airbench94's settings, its sum over the batch turned into a mean: lr = 11.5 / 7851 * 1024
@@ -176,17 +211,110 @@ RECIPES: dict[str, Recipe] = {
         shift=4,
         border="zero",
     ),
+    "vae": VariationalRecipe(summary=N_("told the class, variance fitted to each batch, moving average")),
+    "vae-digits": VariationalRecipe(
+        summary=N_("the same for the digits, in seconds"),
+        epochs=100,
+        batch=64,
+        holdout=140,
+        decay=0.99,
+        flip="none",
+        width=32,
+        latent=16,
+    ),
+    "dcgan": AdversarialRecipe(
+        summary=N_(
+            "labels, spectral norm, hinge loss, two time scales, moving average; the best by held-out KID"
+        ),
+    ),
+    "dcgan-digits": AdversarialRecipe(
+        summary=N_("the same for the digits, in minutes"),
+        epochs=200,
+        batch=64,
+        holdout=140,
+        decay=0.99,
+        flip="none",
+        width=32,
+    ),
+    "dcgan-slides": AdversarialRecipe(
+        summary=N_("the course slides' settings: the plain form, lr 1e-4, batch 128, 200 epochs"),
+        epochs=200,
+        batch=128,
+        lr=1e-4,
+        decay=0.0,
+        gan_loss="bce",
+        lr_ratio=1.0,
+        spectral=False,
+        conditional=False,
+        flip="none",
+        keep="last",
+    ),
+    "dcgan-collapse": AdversarialRecipe(
+        summary=N_("the plain form on the digits, driven too fast: it collapses in two minutes"),
+        epochs=60,
+        batch=64,
+        lr=2e-3,
+        holdout=140,
+        decay=0.0,
+        gan_loss="bce",
+        lr_ratio=1.0,
+        spectral=False,
+        conditional=False,
+        flip="none",
+        width=32,
+        keep="last",
+    ),
+    "ddpm": DiffusionRecipe(
+        summary=N_("v-prediction, min-SNR weights, labels: recognisable pictures in two hours")
+    ),
+    "ddpm-digits": DiffusionRecipe(
+        summary=N_("the same for the digits, in minutes"),
+        epochs=60,
+        batch=64,
+        holdout=140,
+        decay=0.995,
+        flip="none",
+        width=48,
+    ),
+    "ddpm-slides": DiffusionRecipe(
+        summary=N_("the course slides' settings: noise predicted, lr 2e-4, batch 128, 50 epochs"),
+        epochs=50,
+        batch=128,
+        lr=2e-4,
+        schedule="constant",
+        prediction="eps",
+        weighting="none",
+        beta2=0.999,
+        keep="last",
+    ),
 }
+
+
+RECIPE_OF: dict[str, type[Settings]] = {
+    kind.task: kind for kind in (Recipe, VariationalRecipe, AdversarialRecipe, DiffusionRecipe)
+}
+
+
+def recipe_class(model: str) -> type[Settings]:
+    """The kind of recipe that a model is trained with, by its task."""
+    return RECIPE_OF[models.spec(model).task]
+
+
+def recipes_of(model: str) -> list[str]:
+    """The names of the recipes that a model can be trained with."""
+    return [name for name, recipe in RECIPES.items() if type(recipe) is recipe_class(model)]
 
 
 def default_recipe(model: str, data: str) -> str:
     """The recipe that a training without --recipe uses."""
+    if models.spec(model).task != "classifier":
+        return f"{model}-digits" if data == "digits" else model
     if data == "digits":
         return "digits"
     return "fastnet" if (model, data) == ("fastnet", "cifar10") else "short"
 
 
-def fitted(recipe: Recipe, count: int, asked: Collection[str] = ()) -> Recipe:
+def fitted(recipe: Settings, count: int, asked: Collection[str] = ()) -> Settings:
     """The recipe for `count` training pictures: at most a fifth is held out, at most an eighth of the rest is a batch,
     and the learning rate falls with the batch. What is `asked` for by name stays as it is."""
     changes: dict[str, Any] = {}
@@ -201,7 +329,7 @@ def fitted(recipe: Recipe, count: int, asked: Collection[str] = ()) -> Recipe:
     return dataclasses.replace(recipe, **changes)
 
 
-def check_batch(recipe: Recipe, count: int, devices: int) -> None:
+def check_batch(recipe: Settings, count: int, devices: int) -> None:
     """Problem unless `count` pictures to fit on give at least one batch that divides evenly over the devices."""
     if recipe.batch > count or recipe.batch % devices:
         raise Problem(
@@ -212,9 +340,21 @@ def check_batch(recipe: Recipe, count: int, devices: int) -> None:
         )
 
 
-def check_sizes(recipe: Recipe, model: str) -> None:
-    """Problem when the recipe shows the net smaller pictures than it can take."""
-    if recipe.grow and not models.spec(model).pooled_linear:
+def check_sizes(recipe: Settings, model: str) -> None:
+    """Problem when the recipe is for another kind of net, or shows the net smaller pictures than it can take."""
+    if type(recipe) is not recipe_class(model):
+        raise Problem(
+            "This recipe is not for {model}; recipes for it: {known}.",
+            model=model,
+            known=", ".join(recipes_of(model)),
+        )
+    if isinstance(recipe, DiffusionRecipe) and recipe.width % 32 and recipe.width not in (16, 48, 80):
+        raise Problem(  # heads of about 64 channels must share them out evenly
+            "Width {width} does not suit {model}: choose a multiple of 32, or 16, 48 or 80.",
+            width=recipe.width,
+            model=model,
+        )
+    if getattr(recipe, "grow", 0) and not models.spec(model).pooled_linear:
         raise Problem("{model} takes pictures of one size only: set grow to 0.", model=model)
 
 
@@ -229,7 +369,7 @@ def _truth(text: str) -> bool:
 _READERS: dict[type, Callable[[str], Any]] = {bool: _truth}  # other types read text themselves
 
 
-def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) -> Recipe:
+def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) -> Settings:
     """The named recipe with single settings changed; text values are read as the setting's type.
 
     Raises Problem for an unknown recipe or setting (listing the known ones) and for a value that does not fit.
@@ -238,7 +378,7 @@ def make_recipe(name: str, changes: dict[str, str] | None = None, **fixed: Any) 
         raise Problem(
             "Unknown recipe {name}; known: {known}.", name=repr(name[:80]), known=", ".join(RECIPES)
         )
-    types = {f.name: f.type for f in dataclasses.fields(Recipe) if f.name != "summary"}
+    types = {f.name: f.type for f in dataclasses.fields(RECIPES[name]) if f.name != "summary"}
     values: dict[str, Any] = {key: value for key, value in fixed.items() if value is not None}
     for key, text in (changes or {}).items():
         if key not in types:

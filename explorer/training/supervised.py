@@ -8,7 +8,6 @@ resumed run the unbroken one.
 """
 
 import copy
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +20,11 @@ from torch import nn
 from explorer import models
 from explorer.analysis.ranking import auc_macro
 from explorer.data import ImageSet, spread
-from explorer.data.augment import flip_coins, generator, normalize
-from explorer.text import Hopeless, Problem
+from explorer.data.augment import generator, normalize
+from explorer.text import Hopeless
 from explorer.training.batches import prepare
+from explorer.training.carrying import about, check_same, fresh_statistics
+from explorer.training.feed import Feed
 from explorer.training.optimizers import make_optimizer
 from explorer.training.recipes import Recipe, check_batch, check_sizes
 from explorer.training.small_maps import replace_convolutions
@@ -52,16 +53,10 @@ class Supervised:
         check_batch(recipe, len(self.train), self.fabric.world_size)
         self.spec = models.spec(self.model_name)
         check_sizes(recipe, self.model_name)
-        self.steps_per_epoch = len(self.train) // recipe.batch
+        self.feed = Feed(self.fabric, self.train, recipe.batch, self.seed)
+        self.images = self.feed.images
+        self.steps_per_epoch = self.feed.steps_per_epoch
         self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
-        # Bytes lie as (N, H, W, 3): a batch gathered from them is channels last without another copy.
-        self.images = (
-            torch.from_numpy(self.train.images.transpose(0, 2, 3, 1).copy()).permute(0, 3, 1, 2).to(device)
-        )
-        self.labels = torch.from_numpy(self.train.labels.copy()).to(device)
-        self.coins = torch.from_numpy(flip_coins(self.seed, len(self.train))).to(device)
-        self.order: tuple[int, torch.Tensor] | None = None
-
         self.model = models.build(self.model_name, len(self.train.classes), seed=self.seed)
         if self.spec.init:
             some = torch.from_numpy(spread(len(self.train), 5000))
@@ -76,24 +71,16 @@ class Supervised:
 
     def _batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's share of the step's pictures as the net sees them, and their targets: see `prepare`."""
-        epoch, position = divmod(step, self.steps_per_epoch)
-        if self.order is None or self.order[0] != epoch:
-            permutation = generator(self.seed, 1, epoch).permutation(len(self.train))
-            self.order = epoch, torch.from_numpy(permutation).to(self.images.device)
-        size, rank, world = self.recipe.batch, self.fabric.global_rank, self.fabric.world_size
-        chosen = self.order[1][position * size : (position + 1) * size][rank::world]
-        rng = generator(self.seed, 3, step, rank)
-        flipped = self.coins[chosen] ^ bool(epoch % 2)
-        train = self.train
+        train, feed, chosen = self.train, self.feed, self.feed.chosen(step)
         return prepare(
-            self.images[chosen],
-            self.labels[chosen],
+            feed.images[chosen],
+            feed.labels[chosen],
             len(train.classes),
             self.recipe,
             train.mean,
             train.std,
-            rng,
-            flipped,
+            feed.rng(step),
+            feed.coins[chosen] ^ bool(step // self.steps_per_epoch % 2),
         )
 
     def step(self, step: int, rate: float | None = None) -> dict[str, torch.Tensor]:
@@ -162,20 +149,11 @@ class Supervised:
         """
         if self.recipe.average != "ema":
             return
-        norms = [module for module in self.average.modules() if isinstance(module, nn.BatchNorm2d)]
-        momenta = [norm.momentum for norm in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over the batches
-            norm.train()
         some = torch.from_numpy(spread(len(self.train), STATISTICS_FROM)).to(self.images.device)
-        for chosen in some.chunk(-(-len(some) // 256)):
-            with self.fabric.autocast():
+        with fresh_statistics(self.average), self.fabric.autocast():
+            for chosen in some.chunk(-(-len(some) // 256)):
                 x = self._normalized(self.images[chosen]).contiguous(memory_format=torch.channels_last)
                 self.average(x)
-        for norm, momentum in zip(norms, momenta):
-            norm.momentum = momentum
-            norm.eval()
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Any]:
@@ -201,20 +179,12 @@ class Supervised:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "about": {"model": self.model_name, "seed": self.seed, "recipe": dataclasses.asdict(self.recipe)},
+            "about": about(self),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Continue from `state()` of a run with the same model, seed and recipe; Problem otherwise."""
-        ours = self.state()["about"]
-        # A setting that came later than the state has its default, which is how that run was trained.
-        theirs = state["about"] | {"recipe": dataclasses.asdict(Recipe(**state["about"]["recipe"]))}
-        if theirs != ours:
-            raise Problem(
-                "The saved state is of another run: {theirs}; this one is {ours}.",
-                theirs=theirs,
-                ours=ours,
-            )
+        check_same(state["about"], self)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

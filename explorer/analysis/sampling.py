@@ -1,0 +1,130 @@
+"""Drawing pictures with a generator, seeds first: a seed names a picture, whatever else is drawn beside it.
+
+The noise of a picture comes from its own seed alone. Convolutions sum in another order when a batch has another size,
+so between batch sizes a pixel may differ by one level now and then; with the batch and the threads the same, nothing
+differs.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from explorer.text import Problem
+
+if TYPE_CHECKING:
+    from explorer.checkpoints import Loaded
+
+BATCH = 64
+MOST_GUIDANCE = 20.0
+# What a diffusion model draws with unless told otherwise: what our stored scores were made with.
+DEFAULTS: dict[str, Any] = {"sampler": "dpm", "steps": 20, "guidance": 1.0}
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Drawn pictures and how they came about.
+
+    images: uint8 (N, 3, H, W);  seeds: int64 (N,);  labels: int64 (N,), -1 where nothing was asked for
+    how: checkpoint, its sha256, sampler, steps, guidance, batch;  milliseconds: of one picture, on average
+    """
+
+    images: np.ndarray
+    seeds: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    how: dict[str, Any] = field(default_factory=dict)
+    milliseconds: float = 0.0
+
+
+def options_for(
+    loaded: "Loaded", sampler: str | None = None, steps: int | None = None, guidance: float | None = None
+) -> dict[str, Any]:
+    """The options of `draw` for a checkpoint, those of its stored scores where nothing is asked for; Problem for what it cannot take."""
+    asked = {"sampler": sampler, "steps": steps, "guidance": guidance}
+    asked = {key: value for key, value in asked.items() if value is not None}
+    if loaded.card.task != "diffusion":
+        if asked:
+            raise Problem(
+                "{name} draws in one step: {options} are for diffusion models.",
+                name=loaded.card.name,
+                options=", ".join(asked),
+            )
+        return {}
+    scored = loaded.card.metrics.get("samples", {})
+    chosen = DEFAULTS | {key: scored[key] for key in DEFAULTS if key in scored} | asked
+    if not 0 <= chosen["guidance"] <= MOST_GUIDANCE:
+        raise Problem(
+            "The guidance scale is {value}; it must lie between 0 and {most}.",
+            value=chosen["guidance"],
+            most=MOST_GUIDANCE,
+        )
+    return chosen
+
+
+def labels_for(loaded: "Loaded", seeds: np.ndarray, wanted: int | None = None) -> np.ndarray:
+    """int64 (N,): the class `wanted`, else seed modulo the number of classes, so that many seeds draw all alike; -1 for
+    a generator that knows no classes (Problem when one is wanted of it)."""
+    count = len(loaded.card.classes)
+    if not getattr(loaded.model, "conditional", True):
+        if wanted is not None:
+            raise Problem("{name} was trained without labels: it cannot draw a class.", name=loaded.card.name)
+        return np.full(len(seeds), -1)
+    if wanted is None:
+        return np.asarray(seeds, np.int64) % count
+    if not 0 <= wanted < count:
+        raise Problem("Class {index}: the classes are 0 to {last}.", index=wanted, last=count - 1)
+    return np.full(len(seeds), wanted)
+
+
+def draw(
+    loaded: "Loaded",
+    seeds: Sequence[int] | np.ndarray,
+    wanted: int | None = None,
+    batch: int = BATCH,
+    on_step: Callable[[int, int], None] | None = None,
+    on_noise: Callable[[int, int, np.ndarray], None] | None = None,
+    **options: Any,
+) -> Samples:
+    """Draw a picture for each seed in float32; `options` as `options_for` gives them.
+
+    on_step: told (network evaluations done, all of them), a batch counting as its pictures times the steps
+    on_noise: told (steps done, steps, the pictures so far, uint8) of each batch: what denoising looks like
+    The model's lock is taken for a batch at a time. Problem for a classifier, and for what `options` cannot be.
+    """
+    import torch
+
+    from explorer.models.pixels import as_pixels
+
+    if not hasattr(loaded.model, "sample"):
+        raise Problem("{name} is no generator: it draws no pictures.", name=loaded.card.name)
+    seeds = np.asarray(seeds, np.int64)
+    if seeds.ndim != 1 or not len(seeds) or seeds.min() < 0 or batch < 1:
+        raise Problem("Drawing needs at least one seed, from 0 on, and batches of at least 1.")
+    labels, found = labels_for(loaded, seeds, wanted), []
+    steps = int(options.get("steps", 1))
+    began = time.monotonic()
+    for start in range(0, len(seeds), batch):
+        some = slice(start, start + batch)
+        generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[some]]
+        told = torch.from_numpy(labels[some]) if labels[0] >= 0 else None
+
+        def step(done: int, of: int, x: torch.Tensor, start: int = start) -> None:
+            if on_step:
+                on_step(start * steps + len(x) * done, len(seeds) * steps)
+            if on_noise:
+                on_noise(done, of, as_pixels(x))
+
+        with loaded.lock, torch.inference_mode():
+            found.append(as_pixels(loaded.model.sample(generators, told, on_step=step, **options)))
+    card = loaded.card
+    return Samples(
+        images=np.concatenate(found),
+        seeds=seeds,
+        labels=labels,
+        classes=card.classes,
+        how={"checkpoint": card.name, "sha256": card.sha256, "batch": batch} | options,
+        milliseconds=1000 * (time.monotonic() - began) / len(seeds),
+    )
