@@ -4,8 +4,8 @@
     python benchmarks/ddpm_speed.py --minutes 20       # then train each for 20 minutes, and FID-2k of both
     python benchmarks/ddpm_speed.py --rounds 1 --steps 2
 
-Both nets are trained by the same loop with the same recipe ("ddpm": v-prediction, batch 128 here), in bfloat16 where the
-machine has it, channels last, turn by turn in one process. Theirs has widths 64-128-128, one layer per block, attention
+Both nets are trained by the same loop with the same recipe ("ddpm": v-prediction, batch 128 here), in bfloat16 where
+the machine has it, channels last, turn by turn in one process. Theirs: widths 64-128-128, one layer a block, attention
 at the middle level and in the bottom; it knows the class as ours does.
 """
 

@@ -51,8 +51,9 @@ def percent(rate: float | None) -> str:
 
 
 def table() -> str:
-    """The table in Markdown, a line a checkpoint, in the order of their names."""
+    """The table in Markdown, a line a classifier, in the order of their names."""
     cards = [entry.card for entry in checkpoints.catalogue() if entry.card is not None]
+    cards = [card for card in cards if checkpoints.kind_of(card) == "classifier"]
     rows = [HEAD, ["---", "---"] + ["---:"] * (len(HEAD) - 2)]
     rows += [row(card) for card in sorted(cards, key=lambda card: card.name)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows)

@@ -80,7 +80,7 @@ def measure(model: str, batch: int, steps: int, rounds: int, workers: int) -> di
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="resnet18", choices=models.MODELS)
+    parser.add_argument("--model", default="resnet18", choices=models.CLASSIFIERS)
     parser.add_argument("--batch", type=int, default=128, help="pictures a step, on both sides")
     parser.add_argument("--steps", type=int, default=20, help="steps of a block")
     parser.add_argument("--rounds", type=int, default=5)

@@ -21,7 +21,8 @@ def import_pt(path: Path, model: str, data_name: str, name: str, trust: bool = F
 
     data_name: the data set whose classes, mean and standard deviation the weights were trained with
     Raises Problem without `trust`, when the file holds anything but weights, when it does not fit the model (saying
-    what differs), and when the name is taken.
+    what differs), when the name is taken, and for a model that draws: whether it predicts v or the noise, say, is not
+    in its weights, and wrongly asked it draws nonsense without a word.
     """
     allow("import")
     data.valid_name(name, "checkpoint")
@@ -33,6 +34,12 @@ def import_pt(path: Path, model: str, data_name: str, name: str, trust: bool = F
         )
     if (checkpoints.root() / name).exists():
         raise Problem("There is a checkpoint {name} already; choose another name.", name=name)
+    if models.spec(model).task != "classifier":
+        raise Problem(
+            "{model} draws pictures, and its weights do not say how it was trained; these can be imported: {known}.",
+            model=model,
+            known=", ".join(models.CLASSIFIERS),
+        )
     spec, pictures = data.spec(data_name), _some_pictures(data_name)
     net = models.build(model, len(spec.classes))
     state, digest = _read(path)

@@ -20,6 +20,7 @@ widgets.heading(
     t("Evaluate"), t("How often a model is wrong, and where. Every number opens to the pictures behind it.")
 )
 
+widgets.wrong_kind("checkpoint")
 with st.container(horizontal=True, vertical_alignment="bottom"):
     name = widgets.checkpoint_picker(t("Checkpoint"), key="checkpoint")
     card = cache.card(name)

@@ -47,9 +47,7 @@ widgets.heading(
         "Where in a picture is the evidence for a class, and where against it? And does such a map deserve belief?"
     ),
 )
-known = {
-    entry.name: entry.card for entry in cache.entries() if entry.card and entry.card.task == "classifier"
-}
+known = cache.cards("classifier")
 explaining.note_odd_address(known, PARTS)
 
 left, right = st.columns(2, gap="large")

@@ -81,15 +81,22 @@ with st.grid("auto", min_column_width=320):
             if (PAGES / f"{page}.py").is_file():
                 st.page_link(PAGES / f"{page}.py", label=t(ANSWERS[page]), icon=":material/arrow_forward:")
 
-entries = cache.entries()
-cards = [entry.card for entry in entries if entry.card]
+cards = list(cache.cards().values())
 words = overview.overview(cards)
 
 st.subheader(t("The models that are here"), anchor=False)
-if cards:
-    st.table(words.checkpoints, border="horizontal", hide_index=True,
+if words.classifiers:
+    table, purposes = words.classifiers
+    st.table(table, border="horizontal", hide_index=True,
              alt=t("The checkpoints: data, accuracy on the test set and size"))  # fmt: skip
-    notes(words.purposes)
+    notes(purposes)
+if words.generators:
+    table, purposes = words.generators
+    st.markdown(f"**{t('Models that draw')}**")
+    st.table(table, border="horizontal", hide_index=True,
+             alt=t("The models that draw: data, FID of their pictures and size"))  # fmt: skip
+    notes(purposes)
+if cards:
     evidence = st.expander(
         t("What these numbers rest on"), icon=":material/fact_check:", key="evidence", on_change="rerun"
     )
@@ -100,7 +107,7 @@ else:
     widgets.empty_state(
         t("There is no checkpoint yet. Train one: `python -m explorer train --model fastnet --data digits`")
     )
-for entry in entries:
+for entry in cache.entries():
     if not entry.card:
         st.warning(
             t("Checkpoint {name} cannot be used: {problem}", name=entry.name, problem=str(entry.problem)),

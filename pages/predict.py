@@ -13,8 +13,8 @@ widgets.heading(
     t("What is in this picture?"),
     t("Drop a picture in: each model says which of its classes it sees, how sure it is, and when none fits."),
 )
-known = {entry.name: entry.card for entry in cache.entries() if entry.card}
-predicting.note_odd_address(known)
+known = cache.cards("classifier")
+predicting.note_odd_address(cache.cards())
 
 left, right = st.columns(2, gap="large")
 with left:

@@ -1,4 +1,4 @@
-"""Train a classifier: from the form to a live run, a sweep, or a learning-rate test; jobs that outlive the page."""
+"""Train a model: from the form to a live run, a sweep, or a learning-rate test; jobs that outlive the page."""
 
 import secrets
 import time
@@ -10,7 +10,7 @@ from explorer.text import t
 from explorer.ui import experiments, settings, trainings, widgets
 
 widgets.heading(
-    t("Train a classifier"),
+    t("Train a model"),
     t("Choose a net, data and a recipe, and watch it learn. Trainings go on when this page is closed."),
 )
 public = reach.public_mode()

@@ -1,5 +1,6 @@
 """Checkpoints that were never trained, with made-up predictions: for tests of what stands on top of them."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,21 @@ def made_up_checkpoints(root: Path) -> Path:
             )
             checkpoints.update(root / name, card, {checkpoints.prediction_file("test", views): packed(found)})
     return root
+
+
+def made_up_generator(root: Path, name: str = "digits-vae", **changes: object) -> checkpoints.Card:
+    """A small VAE of the digits that was never trained; changes: of its card."""
+    digits = data.load("digits", "test")
+    card = checkpoints.Card(
+        name=name, model="vae", task="vae", data="digits", classes=digits.classes, mean=digits.mean, std=digits.std,
+        data_fingerprint=digits.fingerprint, model_args={"width": 16, "latent": 4}, purpose="A test.",
+    )  # fmt: skip
+    card = dataclasses.replace(card, **changes)
+    return checkpoints.save(root / name, models.build(card.model, 10, seed=0, **card.model_args), card)
+
+
+SCORES = {  # what a card keeps of 5,000 drawn pictures, in part
+    "n": 5000, "milliseconds": 1.5, "sampler": "dpm", "steps": 20, "fid": 41.234, "fid_n": 5000, "fid_few": False,
+    "fid_label": "FID-5k against 50k train", "reference": "cifar10:train", "reference_n": 50_000, "kid": 0.031,
+    "precision": 0.61, "fid_infinity": None, "accuracy_score": {"accuracy": 0.62, "n": 10_000}, "counts": [1, 2],
+}  # fmt: skip

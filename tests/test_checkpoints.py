@@ -17,7 +17,7 @@ import torch
 from explorer import checkpoints, data, files, models
 from explorer.analysis import predict
 from explorer.checkpoints import Card, manifest, predictions, weights
-from explorer.models import MODELS
+from explorer.models import CLASSIFIERS, GENERATORS
 from explorer.text import Missing, Problem
 
 LARGE = {"resnet34", "resnet50", "resnet101"}
@@ -98,7 +98,9 @@ def refused(reason: str, listed: bool = True) -> None:
 # What was saved comes back
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in MODELS])
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n in LARGE)) for n in CLASSIFIERS]
+)
 @pytest.mark.parametrize("storage", ["float32", "float16"])
 def test_what_was_saved_comes_back(registry: Path, name: str, storage: str) -> None:
     net = models.build(name, 10, seed=0)
@@ -126,6 +128,36 @@ def test_what_was_saved_comes_back(registry: Path, name: str, storage: str) -> N
         x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         with torch.inference_mode():
             assert torch.allclose(loaded.model(x), net(x), atol=1e-5)
+
+
+SMALL = {
+    "vae": {"width": 16, "latent": 4},
+    "dcgan": {"width": 16, "conditional": False},
+    "ddpm": {"widths": [16, 32]},
+}
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+@pytest.mark.parametrize("storage", ["float32", "float16"])
+def test_what_draws_comes_back_with_its_sizes_and_draws_the_same(
+    registry: Path, name: str, storage: str
+) -> None:
+    net = models.build(name, 10, seed=0, **SMALL[name]).eval()
+    with torch.no_grad():
+        for key, value in net.state_dict().items():
+            if value.is_floating_point():
+                value.add_(torch.rand(value.shape, generator=torch.Generator().manual_seed(len(key))) / 10)
+    card = card_of(name, task=GENERATORS[name].task, model_args=SMALL[name], storage_dtype=storage)
+    saved = checkpoints.save(registry / "mine", net, card)
+    loaded = checkpoints.load("mine", "cpu")
+    assert loaded.card == saved and loaded.class_means is None and not loaded.model.training
+    assert saved.parameters == models.parameter_count(net)
+    labels, more = torch.tensor([1, 2]), {"steps": 2} if name == "ddpm" else {}
+    ours, theirs = (
+        model.sample([torch.Generator().manual_seed(seed) for seed in (1, 2)], labels, **more)
+        for model in (net, loaded.model)
+    )
+    assert (ours - theirs).abs().max() <= (0 if storage == "float32" else 0.2)
 
 
 def test_half_precision_keeps_statistics_and_whitening_and_halves_the_file(registry: Path) -> None:

@@ -329,24 +329,35 @@ def test_a_run_s_name_is_used_once(run):
 
 
 @pytest.mark.parametrize(
-    "words", ["DefaultCPUAllocator: can't allocate memory: you tried to", "CUDA out of memory."]
+    ("words", "most", "named"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory: you tried to", 100, 64),
+        ("CUDA out of memory.", 100, 64),
+        ("CUDA out of memory.", 95, 32),  # 64 would only just fit: half as many again do not
+    ],
 )
-def test_out_of_memory_names_a_batch_that_fits(words: str, run, monkeypatch: pytest.MonkeyPatch):
+def test_out_of_memory_names_a_batch_that_fits(
+    words: str, most: int, named: int, run, monkeypatch: pytest.MonkeyPatch
+):
     from explorer.training.supervised import Supervised
 
-    real = Supervised.step
+    real, steps = Supervised.step, []
 
     def step(self, number: int):
-        if self.recipe.batch > 100:
+        steps.append((self.recipe.batch, number, self.total_steps))
+        if self.recipe.batch > most:
             raise RuntimeError(words)
         return real(self, number)
 
     monkeypatch.setattr(Supervised, "step", step)
     code, _, err = run(*TRAIN, "--set", "batch=512", "--run", "big")
-    assert code == 1 and "--set batch=64" in err.splitlines()[-1] and "Traceback" not in err
+    assert code == 1 and f"--set batch={named}" in err.splitlines()[-1] and "Traceback" not in err
     code, out, _ = run("runs", "show", "big", "--json")
-    assert json.loads(out)["state"] == "failed" and "batch=64" in json.loads(out)["message"]
-    assert run(*TRAIN, "--set", "batch=64", "--run", "small")[0] == 0
+    assert json.loads(out)["state"] == "failed" and f"batch={named}" in json.loads(out)["message"]
+    assert all(number == total - 1 for batch, number, total in steps if batch != 512), (
+        "whole pictures come last"
+    )
+    assert run(*TRAIN, "--set", f"batch={named}", "--run", "small")[0] == 0
 
 
 def test_a_checkpoint_that_cannot_be_used_is_listed_with_its_reason(run, registry: Path):

@@ -29,3 +29,27 @@ def check_scores(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if not np.isfinite(scores).all():
         raise Problem("The scores hold values that are not finite numbers.")
     return scores
+
+
+def check_features(features: np.ndarray, least: int = 1) -> np.ndarray:
+    """`features` itself once it is finite, float, (N, D) with D >= 1 and N >= least."""
+    features = np.asarray(features)
+    if features.ndim != 2 or not features.shape[1] or features.dtype.kind != "f":
+        raise Problem(
+            "Expected features as floats (N, D), got {dtype} {shape}.",
+            dtype=features.dtype,
+            shape=features.shape,
+        )
+    if len(features) < least:
+        raise Problem("Expected at least {least} pictures, got {n}.", least=least, n=len(features))
+    if not np.isfinite(features).all():
+        raise Problem("The features hold values that are not finite numbers.")
+    return features
+
+
+def check_pair(a: np.ndarray, b: np.ndarray, least: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Features (N, D) and (M, D) of two sets, each as `check_features` asks and both equally wide."""
+    a, b = check_features(a, least), check_features(b, least)
+    if a.shape[1] != b.shape[1]:
+        raise Problem("Features of {a} and of {b} numbers cannot be compared.", a=a.shape[1], b=b.shape[1])
+    return a, b

@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from explorer.checkpoints import Card
 from explorer.text import N_
 
+WORDS = {
+    "holds": N_("holds here"),
+    "fails": N_("does not hold here"),
+    "mixed": N_("holds in part"),
+    "equal": N_("no difference here"),
+}
 TIE = 0.02  # relative difference up to which two figures count as equal
 
 
@@ -44,8 +50,10 @@ class Verdict:
 
 
 def pairs(cards: Iterable[Card]) -> list[tuple[Card, Card, bool]]:
-    """(DCGAN, DDPM, whether both follow the slides' recipe) of scored checkpoints on CIFAR-10, the slides' pair first,
-    then ours, then a pair of which one side follows the slides. A pair compares like with like only in the first case."""
+    """(DCGAN, DDPM, whether both follow the slides' recipe) of scored checkpoints on CIFAR-10.
+
+    The slides' pair first, then ours, then pairs of which one side follows the slides.
+    """
     found: dict[str, dict[bool, Card]] = {"dcgan": {}, "ddpm": {}}
     for card in cards:
         if (

@@ -4,9 +4,9 @@ Features -> `Statistics` (sums, exactly additive) -> a number:
 
     |m1 - m2|^2 + tr S1 + tr S2 - 2 tr sqrt(S1 S2)
 
-With S = F F', the last trace is the sum of the singular values of F1' F2. That loses no digits. Eigenvalues of S1 S2, or
-a matrix root of it, lose half of them where a covariance is singular: the distance of a set to itself then comes out at
--1e-4 instead of 1e-12 (and at -1 with sums in float32). scipy.linalg.sqrtm turns complex on such matrices as well.
+With S = F F', the last trace is the sum of the singular values of F1' F2. That loses no digits. Eigenvalues of S1 S2,
+or a matrix root of it, lose half of them where a covariance is singular: the distance of a set to itself is then -1e-4
+instead of 1e-12 (and -1 with sums in float32). scipy.linalg.sqrtm turns complex on such matrices as well.
 
 FID is about c / N too high (Chong and Forsyth 2020, arXiv 1911.07023), and for CIFAR-10 c is near 26,000. Numbers of
 different N must not be compared, so every label has N in it, and `fid_infinity` gives the limit.

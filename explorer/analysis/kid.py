@@ -66,4 +66,5 @@ def mmd2(x: np.ndarray, y: np.ndarray) -> float:
 
 def cubic(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """(x y' / D + 1)^3 of float64 (n, D) and (m, D): (n, m)."""
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    base = x @ y.T / x.shape[1] + 1
+    return base * base * base  # many times as fast as ** 3

@@ -7,11 +7,12 @@ differs.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from explorer.analysis import together
 from explorer.text import Problem
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ class Samples:
 def options_for(
     loaded: "Loaded", sampler: str | None = None, steps: int | None = None, guidance: float | None = None
 ) -> dict[str, Any]:
-    """The options of `draw` for a checkpoint, those of its stored scores where nothing is asked for; Problem for what it cannot take."""
+    """The options of `draw` for a checkpoint, those of its stored scores where nothing is asked for.
+
+    Raises Problem for what it cannot take.
+    """
     asked = {"sampler": sampler, "steps": steps, "guidance": guidance}
     asked = {key: value for key, value in asked.items() if value is not None}
     if loaded.card.task != "diffusion":
@@ -128,3 +132,10 @@ def draw(
         how={"checkpoint": card.name, "sha256": card.sha256, "batch": batch} | options,
         milliseconds=1000 * (time.monotonic() - began) / len(seeds),
     )
+
+
+def whole(part: Samples) -> Samples:
+    """What all processes drew, in the order of the seeds, each having drawn every world-th; the same everywhere."""
+    _, world = together.join()
+    images, seeds, labels = (together.gathered(each) for each in (part.images, part.seeds, part.labels))
+    return replace(part, images=images, seeds=seeds, labels=labels, milliseconds=part.milliseconds / world)

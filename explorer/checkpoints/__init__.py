@@ -11,7 +11,7 @@ No file names a Python class: the model is built through MODELS. Loading verifie
 safetensors file with one flipped byte loads without a word. What needs no torch here does not import it.
 """
 
-from explorer.checkpoints.card import Card, fid_label, readme
+from explorer.checkpoints.card import Card, fid_of, readme
 from explorer.checkpoints.manifest import CONFIG, MANIFEST, README, WEIGHTS, verify
 from explorer.checkpoints.maps import maps_file, pack_maps, read_maps
 from explorer.checkpoints.predictions import (
@@ -35,7 +35,7 @@ from explorer.checkpoints.weights import CLASS_MEANS, LARGEST, STORAGE, Loaded, 
 
 __all__ = [
     "CLASS_MEANS", "CONFIG", "EVALUATION", "LARGEST", "MANIFEST", "OURS", "README", "STORAGE", "VIEWS", "WEIGHTS",
-    "Card", "Entry", "Loaded", "catalogue", "check_kind", "fid_label", "fill", "folder_of", "kind_of", "load",
+    "Card", "Entry", "Loaded", "catalogue", "check_kind", "fid_of", "fill", "folder_of", "kind_of", "load",
     "maps_file", "move", "pack_maps", "pack_predictions", "prediction_file", "read_card", "read_maps",
     "read_predictions", "readme", "root", "save", "update", "verify",
 ]  # fmt: skip

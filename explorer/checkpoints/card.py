@@ -20,7 +20,8 @@ class Card:
 
     mean, std: of the training data, in 0..1;  size: side of the input in pixels;  sha256: of model.safetensors
     recipe: every setting of the training;  metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...},
-        of a generator {"samples": {"n": pictures, "fid": ..., "fid_n": of how many, "reference": against what, ...}}
+        of a generator {"samples": {"n": pictures, "fid": ..., "fid_n": of how many, "reference": "cifar10:train",
+        "reference_n": of how many, ...}}
     temperature: logits are divided by it before the softmax;  threshold: the similarity with the nearest class mean
         (a cosine) below which none of the classes fits well; both fitted on held-out pictures (`calibrated_on`)
     minutes: wall time of the training;  purpose: one sentence on what the checkpoint is for
@@ -93,20 +94,21 @@ def _out_of_range(card: Card) -> str:
         and all(
             isinstance(found.get(key, 0), (int, float)) for found in results for key in ("accuracy", "fid")
         )
-        and all(isinstance(found.get(key, 0), int) for found in results for key in ("n", "fid_n"))
+        and all(
+            isinstance(found.get(key, 0), int) for found in results for key in ("n", "fid_n", "reference_n")
+        )
         and all(isinstance(found.get("reference", ""), str) for found in results),
     }
     return next((name for name, holds in fine.items() if not holds), "")
 
 
-def fid_label(samples: dict[str, Any]) -> str:
-    """What an FID is an FID of, "FID-5k against 50k train": numbers with another N or reference do not compare.
+def fid_of(samples: dict[str, Any]) -> tuple[int, int, str]:
+    """What a card's FID is an FID of: (drawn pictures, pictures in the reference, "train"). Without these three a
+    number says nothing, and with others it does not compare.
 
-    samples: metrics["samples"] of a generator's card
+    samples: metrics["samples"] of a generator's card, its reference "cifar10:train"
     """
-    n = samples.get("fid_n", samples.get("n", 0))
-    count = f"{n // 1000}k" if n and n % 1000 == 0 else f"{n:,}"
-    return f"FID-{count} against {samples.get('reference') or '?'}"
+    return samples.get("fid_n", 0), samples.get("reference_n", 0), samples.get("reference", "").split(":")[-1]
 
 
 def readme(card: Card) -> str:
@@ -172,11 +174,22 @@ def _drawn(card: Card) -> tuple[str, list[str]]:
     samples, metric = card.metrics.get("samples", {}), ""
     lines = ["| of | what | value |", "|---|---|---|"]
     if "fid" in samples:
-        metric = f"{{type: fid, value: {samples['fid']:.4f}, name: '{fid_label(samples)}'}}"
-        lines.append(f"| samples | {fid_label(samples)} | {samples['fid']:.2f} |")
-    for split, found in card.metrics.items():
-        for key, value in found.items():
-            if key not in ("fid", "fid_n", "reference") and isinstance(value, str | int | float):
+        n, m, reference = fid_of(samples)
+        name = f"FID, {n:,} drawn pictures against {m:,} of {reference}"
+        metric = f"{{type: fid, value: {samples['fid']:.4f}, name: '{name}'}}"
+        lines.append(f"| samples | {name} | {samples['fid']:.2f} |")
+    for part, found in card.metrics.items():
+        for key, value in _flat(found):
+            if key not in ("fid", "fid_n", "fid_label", "reference", "reference_n"):
                 words = f"{value:.4g}" if isinstance(value, float) else f"{value}"
-                lines.append(f"| {split} | {key.replace('_', ' ')} | {words} |")
+                lines.append(f"| {part} | {key.replace('_', ' ')} | {words} |")
     return metric, lines
+
+
+def _flat(found: dict[str, Any]) -> list[tuple[str, str | int | float]]:
+    """Words and numbers of a dictionary and of those in it; lists are left out."""
+    flat = []
+    for key, value in found.items():
+        inner = value.items() if isinstance(value, dict) else [("", value)]
+        flat += [(f"{key} {of}".strip(), one) for of, one in inner if isinstance(one, str | int | float)]
+    return flat

@@ -65,14 +65,17 @@ def load(name: str | Path, device: str = "auto", kind: str | None = None) -> Loa
             "{name}: the card says {task}, and {model} is {expected}.",
             name=folder.name, task=repr(card.task[:80]), model=card.model, expected=models.spec(card.model).task,
         )  # fmt: skip
+    tensors = _tensors(folder / WEIGHTS)
     try:
+        with torch.device("meta"):  # sizes only: a card may ask for more memory than there is
+            _check_fits(models.build(card.model, len(card.classes), **card.model_args), tensors, folder.name)
         model = models.build(card.model, len(card.classes), **card.model_args)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
         raise Problem(
             "{name}: {model} cannot be built with {args}: {error}",
             name=folder.name, model=card.model, args=str(card.model_args)[:80], error=error,
         ) from error  # fmt: skip
-    fill(model, _tensors(folder / WEIGHTS), folder.name)
+    fill(model, tensors, folder.name)
     model.requires_grad_(False).eval()
     head = getattr(model, "head", None)  # a generator has none
     means = _class_means(folder / CLASS_MEANS, len(card.classes), head.in_features) if head else None
@@ -115,6 +118,15 @@ def _tensors(path: Path) -> dict[str, "torch.Tensor"]:
 
 def fill(model: "torch.nn.Module", tensors: dict[str, "torch.Tensor"], name: str) -> None:
     """Copy tensors into a model after checking names, shapes and finiteness; Problem says what differs."""
+    _check_fits(model, tensors, name)
+    own = model.state_dict()
+    values = {key: value.to(own[key].dtype) for key, value in tensors.items()}
+    _check_finite(values, name)
+    model.load_state_dict(values)
+
+
+def _check_fits(model: "torch.nn.Module", tensors: dict[str, "torch.Tensor"], name: str) -> None:
+    """Problem unless the tensors have the names and shapes of the model's own."""
     own = model.state_dict()
     missing, surplus = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     misshapen = [
@@ -130,9 +142,6 @@ def fill(model: "torch.nn.Module", tensors: dict[str, "torch.Tensor"], name: str
             surplus=_some(surplus),
             misshapen=_some(sorted(misshapen)),
         )
-    values = {key: value.to(own[key].dtype) for key, value in tensors.items()}
-    _check_finite(values, name)
-    model.load_state_dict(values)
 
 
 def _check_finite(tensors: dict[str, "torch.Tensor"], name: str) -> None:

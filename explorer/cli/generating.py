@@ -1,15 +1,22 @@
 """Commands about generators: draw pictures, score pictures."""
 
 import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from explorer.cli.apps import Name, app
-from explorer.console import Answer, Bar, Device, Json, command
+from explorer.console import Answer, Bar, Device, Json, command, table
 from explorer.reporter import Reporter
 from explorer.text import N_, Problem, t
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from explorer.data import ImageSet
 
 DRAWING = N_("Drawing (network evaluations)")
 Sampler = Annotated[
@@ -60,11 +67,11 @@ def sample_command(
         )
     finally:
         bar.close()
-    images, seeds, labels = (together.gathered(part) for part in (found.images, found.seeds, found.labels))
+    found = sampling.whole(found)
     value = found.how | {"n": n, "seed": seed, "class": wanted, "path": str(out)}
-    value["milliseconds"] = round(found.milliseconds / world, 3)
+    value["milliseconds"] = round(found.milliseconds, 3)
     if rank == 0:
-        write_drawn(out, images, seeds, labels, value)
+        write_drawn(out, found.images, found.seeds, found.labels, value)
     said = t(
         "{path}: {n} pictures, seeds {first} to {last}, {ms} ms each",
         path=out,
@@ -83,3 +90,187 @@ def class_number(classes: tuple[str, ...], text: str) -> int:
     if text.isdecimal() and int(text) < len(classes):
         return int(text)
     raise Problem("Unknown class {name}; known: {known}.", name=repr(text[:80]), known=", ".join(classes))
+
+
+@command(app, "score", interrupted=N_("Interrupted; what was computed of the data set is kept."))
+def score_command(
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A checkpoint, a folder of PNGs, an .npz, or cifar10:train.")
+    ],
+    b: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[B]", help="What to compare with, the same kinds; without it A's training data."
+        ),
+    ] = None,
+    n: Annotated[int, typer.Option(min=1, help="Pictures that a checkpoint draws.")] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed of a checkpoint's pictures.")] = 0,
+    sampler: Sampler = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    store: Annotated[bool, typer.Option("--store", help="Keep the scores in the checkpoint's card.")] = False,
+    device: Device = "auto",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """FID, KID, precision, recall, density, coverage; for a checkpoint also what a classifier sees in its pictures."""
+    import numpy as np
+
+    from explorer import runs
+    from explorer.analysis import scores, together
+    from explorer.analysis.inception import Extractor
+    from explorer.device import choose
+
+    if store and (b or n != 5000 or seed):
+        raise Problem(
+            "What is stored are 5,000 pictures from seed 0 against the training data: leave B, --n, --seed."
+        )
+    rank, _ = together.join()
+    bar = Bar(job if rank == 0 else None)
+    asked = {"sampler": sampler, "steps": steps, "guidance": guidance}
+    try:
+        if store:
+            card = runs.store_scores(
+                a, bar, **{key: value for key, value in asked.items() if value is not None}
+            )
+            value: dict = {"a": a, "b": f"{card.data}:train"} | card.metrics["samples"]
+            return Answer(value, _said(value))
+        first = resolved(a, n, seed, device, bar, **asked)
+        if b is None and not first.data:
+            raise Problem("Say what to compare {name} with, for example cifar10:train.", name=a)
+        second = resolved(b or f"{first.data}:train", n, seed, device, bar)
+        extractor = Extractor(choose(device))
+        if second.pictures is None:
+            target = scores.against_pictures(second.images, second.name, extractor, bar)
+        else:
+            target = scores.against(second.pictures, extractor, bar)
+        value = {"a": a, "b": second.name} | first.how | scores.score(first.images, target, extractor, bar)
+        if second.pictures is not None:
+            labels = np.full(len(first.images), -1) if first.labels is None else first.labels
+            value |= scores.judged(first.images, labels, second.data)
+    finally:
+        bar.close()
+    return Answer(value, _said(value))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What A or B names. pictures: when it is a split of a data set;  data: its data set, "" if unknown"""
+
+    name: str
+    images: "np.ndarray"
+    labels: "np.ndarray | None" = None
+    pictures: "ImageSet | None" = None
+    data: str = ""
+    how: dict = field(default_factory=dict)
+
+
+def resolved(text: str, n: int, seed: int, device: str, on_step: Callable, **asked: object) -> Resolved:
+    """A checkpoint (which draws), a split of a data set (cifar10:train), a folder of PNGs or an .npz."""
+    import numpy as np
+
+    from explorer import checkpoints, data
+    from explorer.analysis import sampling, together
+    from explorer.data.drawn import read_drawn
+
+    name, sign, split = text.partition(":")
+    if sign and name in data.names():
+        found = data.load(name, split)
+        return Resolved(text, found.images, pictures=found, data=name)
+    if (checkpoints.root() / text / checkpoints.CONFIG).is_file():
+        loaded = checkpoints.load(text, device)
+        options = sampling.options_for(loaded, **asked)
+        rank, world = together.join()
+        drawn = sampling.draw(
+            loaded,
+            np.arange(seed, seed + n)[rank::world],
+            on_step=lambda done, total: on_step(done, total, DRAWING),
+            **options,
+        )
+        drawn = sampling.whole(drawn)
+        how = drawn.how | {"milliseconds": round(drawn.milliseconds, 3)}
+        return Resolved(text, drawn.images, drawn.labels, None, loaded.card.data, how)
+    images, labels = read_drawn(Path(text))
+    return Resolved(text, images, labels)
+
+
+def _said(value: dict) -> str:
+    """The scores for a person."""
+    from explorer.analysis.fid import FEW
+
+    words = {
+        "kid": "KID", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
+        "class_accuracy": "drawn as asked", "entropy_share": "classes, entropy", "nearest_ratio": "nearest-train ratio",
+        "duplicate_rate": "duplicates",
+    }  # fmt: skip
+    value = value | value.get("near", {}) | value.get("judged", {})
+    rows = [[value.get("fid_label", "FID"), value["fid"]]] if "fid" in value else []
+    rows += [[words[key], value[key]] for key in words if value.get(key) is not None]
+    lines = [table(["", ""], rows).strip()] if rows else []
+    if value.get("fid_few"):
+        lines.append(t(FEW))
+    if value.get("collapsed"):
+        lines.append(t("The generator has collapsed: it repeats pictures, or leaves classes out."))
+    lines += [value["without"]] if "without" in value else []
+    return "\n".join(lines)
+
+
+@command(app, "samplers", interrupted=N_("Interrupted; nothing was kept."))
+def samplers_command(
+    checkpoint: Name,
+    device: Device = "auto",
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """A diffusion model drawn with in eight ways: FID of 2,000 pictures and milliseconds each; kept beside it."""
+    from explorer import checkpoints, data
+    from explorer.analysis import fid, samplers, scores
+    from explorer.analysis.inception import Extractor
+    from explorer.device import choose, describe
+    from explorer.reach import allow
+
+    allow("samplers")
+    loaded = checkpoints.load(checkpoint, device)
+    bar = Bar(job)
+    try:
+        extractor = Extractor(choose(device))
+        target = scores.against(data.load(loaded.card.data, "train"), extractor, bar)
+        found = list(samplers.rows(loaded, target, extractor, bar))
+    finally:
+        bar.close()
+    about = {"device": describe(loaded.device), "checkpoint_sha256": loaded.card.sha256}
+    try:  # it took a while: the card is read anew, and what was added beside it meanwhile stays
+        card = checkpoints.read_card(checkpoint)
+        if card.sha256 == loaded.card.sha256:
+            checkpoints.update(checkpoint, card, {samplers.FILE: samplers.packed(found, about)})
+    except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
+        print(problem, file=sys.stderr)
+    rows = [[row.sampler, row.steps, row.guidance, row.fid, row.milliseconds] for row in found]
+    named = fid.label(found[0].n, found[0].reference_n, "train")
+    listed = table(["sampler", "steps", "guidance", named, "ms a picture"], rows)
+    return Answer({"checkpoint": checkpoint} | about | {"rows": [asdict(row) for row in found]}, listed)
+
+
+@command(app, "claims")
+def claims_command(as_json: Json = False) -> Answer:
+    """What the course slides say of DCGAN against DDPM, held against the stored scores."""
+    from explorer import checkpoints
+    from explorer.analysis import claims
+
+    cards = [entry.card for entry in checkpoints.catalogue() if entry.card]
+    found, lines = [], []
+    for dcgan, ddpm, same in claims.pairs(cards):
+        lines.append(
+            t("{a} and {b}, both in the slides' recipe", a=dcgan.name, b=ddpm.name)
+            if same
+            else t("{a} and {b}, recipes as their cards say", a=dcgan.name, b=ddpm.name)
+        )
+        for verdict in claims.verdicts(dcgan, ddpm, same):
+            found.append(asdict(verdict))
+            figures = ", ".join(f"{name} {a:.3f} : {b:.3f}" for name, (a, b) in verdict.figures.items())
+            favoured = claims.CLAIMS[verdict.claim].winner
+            said = f"{t(claims.CLAIMS[verdict.claim].text)}: {t(claims.WORDS[verdict.verdict])}"
+            lines.append(f"  {said} ({favoured} first: {figures})")
+    if not lines:
+        raise Problem("No pair of a DCGAN and a DDPM on CIFAR-10 has stored scores yet.")
+    return Answer(found, "\n".join(lines))

@@ -40,6 +40,7 @@ def doctor_command(device: Device = "auto", as_json: Json = False) -> Answer:
 def checkpoints_command(as_json: Json = False) -> Answer:
     """The trained models that are here, and those that cannot be used with the reason."""
     from explorer import checkpoints
+    from explorer.analysis import fid
 
     found = []
     for entry in checkpoints.catalogue():
@@ -58,7 +59,7 @@ def checkpoints_command(as_json: Json = False) -> Answer:
         test, samples = each["metrics"].get("test", {}), each["metrics"].get("samples", {})
         score = f"{test['accuracy']:.2%} (n = {test['n']:,})" if "accuracy" in test else "-"
         if "fid" in samples:
-            score = f"{samples['fid']:.2f} ({checkpoints.fid_label(samples)})"
+            score = f"{samples['fid']:.2f} ({fid.label(*checkpoints.fid_of(samples))})"
         rows.append(
             [
                 each["name"],

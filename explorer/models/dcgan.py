@@ -7,6 +7,7 @@ in place of the discriminator's BatchNorm.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -92,8 +93,7 @@ class Discriminator(nn.Module):
         wrap = spectral_norm if spectral else nn.Identity()
         sizes = (3, width, 2 * width, 4 * width)
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 4, 2, 1, bias=spectral or k == 0)
-            for k, (a, b) in enumerate(zip(sizes, sizes[1:]))
+            nn.Conv2d(a, b, 4, 2, 1, bias=spectral or k == 0) for k, (a, b) in enumerate(pairwise(sizes))
         )
         self.norms = nn.ModuleList(
             nn.Identity() if spectral or k == 0 else nn.BatchNorm2d(b) for k, b in enumerate(sizes[1:])

@@ -42,9 +42,10 @@ def time_features(t: torch.Tensor, width: int) -> torch.Tensor:
 def make_scheduler(sampler: str, steps: int, prediction: str, betas: Mapping[str, Any] = COSINE) -> Any:
     """A scheduler of diffusers, its `steps` levels set, the noisiest first.
 
-    "ddim": deterministic (Song et al. 2021, arXiv 2010.02502);  "dpm": DPM-Solver++ of second order (Lu et al. 2022, arXiv
-    2211.01095);  "ddpm": ancestral, with fresh noise at every step.  All begin at level 999 ("trailing": diffusers'
-    own default begins lower and leaves a grey cast) and keep the guessed picture within -1..1.
+    "ddim": deterministic (Song et al. 2021, arXiv 2010.02502);  "dpm": DPM-Solver++ of second order (Lu et al. 2022,
+    arXiv 2211.01095);  "ddpm": ancestral, with fresh noise at every step
+    All begin at level 999 ("trailing": diffusers' own default begins lower and leaves a grey cast) and keep the guessed
+    picture within -1..1.
     """
     import diffusers
 
@@ -66,6 +67,11 @@ def make_scheduler(sampler: str, steps: int, prediction: str, betas: Mapping[str
     else:
         made = diffusers.DDPMScheduler(clip_sample=True, **shared)
     made.set_timesteps(steps)
+    if len(made.timesteps) > steps:  # for 61, 103 … steps diffusers makes one more, the level -1: noise again
+        levels = made.timesteps[:steps]
+        if sampler == "dpm":
+            made.set_timesteps(timesteps=levels.tolist())
+        made.timesteps = levels
     return made
 
 
@@ -92,11 +98,11 @@ class Block(nn.Module):
 
 
 class Attention(nn.Module):
-    """Self-attention between the places of a map, in heads of about 64 channels: (B, C, H, W) -> the same."""
+    """Self-attention between the places of a map, in heads of 64 channels: (B, C, H, W) -> the same."""
 
     def __init__(self, width: int):
         super().__init__()
-        self.heads = next(count for count in range(max(1, width // 64), 0, -1) if width % count == 0)
+        self.heads = max(1, width // 64)
         self.norm = nn.GroupNorm(GROUPS, width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)

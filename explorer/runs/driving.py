@@ -174,9 +174,7 @@ def _restore(name: str, task: "Task") -> tuple[int, float]:
         ) from error
 
 
-def _save(
-    name: str, folder: Path, config: dict, task: "Task", progress: "Progress", minutes: float
-) -> None:
+def _save(name: str, folder: Path, config: dict, task: "Task", progress: "Progress", minutes: float) -> None:
     import torch
 
     if progress.step % task.steps_per_epoch:
@@ -259,7 +257,12 @@ def _row(attempt: int, progress: "Progress", task: "Task") -> dict[str, Any]:
 
 
 def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
-    """When memory ran out: one sentence with a batch size of which one step was just seen to work."""
+    """When memory ran out: one sentence with a batch size; a step of half as many again was just seen to work.
+
+    What only just fits here would not when it is started again: no two processes have the same memory left, for
+    allocators keep and split it, and others take of it. A batch of 256 fitted in the process that had failed and did
+    not in the next one.
+    """
     import torch
 
     signs = ("can't allocate memory", "out of memory", "could not create a primitive")  # the last is oneDNN's
@@ -272,9 +275,9 @@ def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
     fits = batch // 2
     while fits >= 2:
         gc.collect()  # nets and optimisers refer to each other: without this the failed ones keep their memory
-        config["recipe"] |= {"batch": fits}
+        config["recipe"] |= {"batch": fits + fits // 2}
         try:
-            task_for(config).step(0)
+            _last_step(config)
             break
         except (MemoryError, RuntimeError):
             fits //= 2
@@ -285,3 +288,9 @@ def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
         batch=batch,
         fits=fits,
     )
+
+
+def _last_step(config: dict[str, Any]) -> None:
+    """Do the last step of a run for itself: with `grow` only the last ones see whole pictures. The task is let go."""
+    task = task_for(config)
+    task.step(task.total_steps - 1)

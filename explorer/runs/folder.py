@@ -182,7 +182,7 @@ def result(name: str) -> Path:
 
 
 def best(name: str) -> tuple[float, Path] | None:
-    """The best value of what the recipe is judged by (held-out accuracy, say) of which the checkpoint is still there."""
+    """The best value of what the recipe is judged by, held-out accuracy say, whose checkpoint is still there."""
     folder = folder_of(name) / "ckpt"
     measure, more_is_better = recipe_class(config_of(name)["model"]).judged_by
     rows = [row for row in metrics(name) if row.get(f"held_out_{measure}") is not None]

@@ -58,6 +58,11 @@ class Adversarial:
         self.judge, self.judge_optimizer = self.fabric.setup(
             self.critic, torch.optim.Adam(self.critic.parameters(), recipe.lr * recipe.lr_ratio, betas)
         )
+        for module in self.judge.modules():
+            if isinstance(module, nn.parallel.DistributedDataParallel):
+                # It is asked twice before it learns: BatchNorm's buffers must not be overwritten in between, or the
+                # backward pass refuses. They decide nothing while it is in training mode, which it always is.
+                module.broadcast_buffers = False
         self.distance = Distance(self.held) if self.held is not None and len(self.held) > 1 else None
 
     def step(self, step: int, rate: float | None = None) -> dict[str, torch.Tensor]:

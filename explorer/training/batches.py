@@ -7,6 +7,7 @@ from explorer.data.augment import Augment, augment, cutout, flip_coins, generato
 from explorer.data.mixing import mix
 from explorer.data.transforms import jitter, randaugment
 from explorer.training.recipes import Recipe
+from explorer.training.settings import Settings
 
 
 def prepare(
@@ -40,7 +41,7 @@ def prepare(
 
 def preview(
     images: np.ndarray,
-    recipe: Recipe,
+    recipe: Settings,
     mean: tuple[float, ...],
     std: tuple[float, ...],
     seed: int = 0,
@@ -49,6 +50,7 @@ def preview(
     """What the net would see of some pictures in `rows` epochs one after another, as pictures again.
 
     images: uint8 (N, 3, H, W), one batch, so mixed with one another;  returns uint8 (rows, N, 3, H, W)
+    What draws sees its pictures mirrored at most, as `Feed.signed` deals them out.
     """
     pixels = torch.from_numpy(np.ascontiguousarray(images))
     labels = torch.zeros(len(pixels), dtype=torch.int64)
@@ -57,6 +59,10 @@ def preview(
     seen = []
     for epoch in range(rows):
         rng = generator(seed, 3, epoch)
-        x, _ = prepare(pixels, labels, 1, recipe, mean, std, rng, coins ^ bool(epoch % 2))
+        flipped = coins ^ bool(epoch % 2)
+        if not isinstance(recipe, Recipe):
+            seen.append(augment(pixels, Augment(recipe.flip, shift=0), rng, flipped))
+            continue
+        x, _ = prepare(pixels, labels, 1, recipe, mean, std, rng, flipped)
         seen.append((x * scale + low).round().clamp(0, 255).to(torch.uint8))
     return torch.stack(seen).contiguous().numpy()

@@ -70,7 +70,9 @@ class Diffusion:
         loss = self._loss(self.forward, pictures, labels, _levels(len(labels), rng), rng)
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip or float("inf"))
+        norm = self.fabric.clip_gradients(  # of the gradients as they are, also where float16 scales them
+            self.forward, self.optimizer, max_norm=recipe.clip or float("inf"), error_if_nonfinite=False
+        )
         self.optimizer.step()
         if rate is None:
             follow(self.average, self.model, recipe.decay, step)
@@ -98,7 +100,7 @@ class Diffusion:
         return (error * self._weight(t, is_v)).mean()
 
     def _weight(self, t: torch.Tensor, is_v: bool) -> torch.Tensor:
-        """How much each level counts (B,): an error of v is (SNR + 1) times one of the picture, of the noise SNR times."""
+        """How much each level counts (B,): v's error is (SNR + 1) times, the noise's SNR times that of the picture."""
         if self.recipe.weighting == "none":
             return torch.ones_like(self.alphas[t])
         snr = self.alphas[t] / (1 - self.alphas[t])
@@ -146,4 +148,4 @@ class Diffusion:
 def _levels(count: int, rng: np.random.Generator) -> np.ndarray:
     """A noise level for each of `count` pictures, int64: one from every `count`-th part of the range, so that the loss
     of a batch depends less on luck."""
-    return ((np.arange(count) + rng.random(count)) / count * TIMES).astype(np.int64)
+    return ((np.arange(count) + rng.random(count)) / count * TIMES).astype(np.int64).clip(max=TIMES - 1)

@@ -1,4 +1,4 @@
-"""HELP: one sentence for every setting of a Recipe: what it does, in which unit, from where to where."""
+"""HELP: one sentence for every setting of any recipe: what it does, in which unit, from where to where."""
 
 from explorer.text import N_
 
@@ -9,7 +9,8 @@ HELP: dict[str, str] = {
         "How gradients become steps: sgd, adam, adamw (weight decay apart from the gradient) or rmsprop."
     ),
     "lr": N_(
-        "Learning rate at its highest, 0 to 100; about 0.1 for sgd, 0.001 for adam and adamw, 0.0001 for rmsprop."
+        "Learning rate at its highest, 0 to 100; about 0.1 for sgd, 0.001 for adam and adamw, 0.0001 for rmsprop, "
+        "0.0002 for a GAN's generator."
     ),
     "momentum": N_("Share of the last step that goes on into the next, 0 to 0.9999; sgd and rmsprop only."),
     "nesterov": N_("Take the gradient as if the momentum had already moved the weights; sgd only."),
@@ -31,7 +32,10 @@ HELP: dict[str, str] = {
         "Which weights are kept: none (the last), ema (their moving average) or lookahead (every 5 steps the weights "
         "themselves move to an average)."
     ),
-    "decay": N_("Share of the old average that ema keeps at each step, 0 to 1; less in the first steps."),
+    "decay": N_(
+        "Share of the old moving average (ema) of the weights that stays at each step, 0 to 1; less in the first "
+        "steps, and with 0 the last weights are kept."
+    ),
     "frozen_after": N_("Epochs after which fastnet's whitening bias stops learning, 0 to 1,000,000,000."),
     "flip": N_(
         "Mirror pictures: none, random (a coin every time) or alternating (one side in odd epochs, the other in even)."
@@ -57,4 +61,33 @@ HELP: dict[str, str] = {
     ),
     "holdout": N_("Training pictures set aside to choose and calibrate on, 0 to 1,000,000."),
     "keep": N_("Which checkpoint is kept: best (on the held-out pictures) or last."),
+    "beta1": N_("Adam's memory of the gradient, 0 to 0.9999; 0.5 is usual for a GAN, 0.9 elsewhere."),
+    "beta2": N_("Adam's memory of the gradient's square, 0 to 0.9999."),
+    "clip": N_(
+        "The largest norm of the gradient, longer ones are shortened to it, 0 to 1,000; 0 is no limit."
+    ),
+    "width": N_(
+        "Channels of the largest maps, 16 to 1,024; the others follow. A diffusion model takes multiples of 32, or 16, "
+        "48 and 80."
+    ),
+    "kl": N_(
+        "How much the code's distance from a normal distribution counts, 0 to 100; 1 is the variational bound, less "
+        "draws sharper copies and worse inventions."
+    ),
+    "latent": N_("Numbers of the code that a picture is squeezed into, 2 to 1,024."),
+    "gan_loss": N_("What the two nets play for: bce (the first GAN's, non-saturating) or hinge."),
+    "lr_ratio": N_("The discriminator's learning rate over the generator's, 0.01 to 100."),
+    "d_steps": N_("Steps of the discriminator for one of the generator, 1 to 10."),
+    "spectral": N_(
+        "Spectral norm in the discriminator in place of BatchNorm: it keeps the game from getting away."
+    ),
+    "conditional": N_("Tell both nets the class: then it can be chosen what is drawn."),
+    "prediction": N_(
+        "What the net says of a noisy picture: v (a mix of noise and picture) or eps (the noise)."
+    ),
+    "weighting": N_("How noise levels count: min-snr (the nearly clean ones less) or none (all alike)."),
+    "label_drop": N_("Share of the pictures whose class is hidden, 0 to 1; above 0 drawing can be guided."),
+    "compile": N_(
+        "Let torch.compile join what it can: a tenth faster, after a minute. Needs a C++ compiler (g++)."
+    ),
 }

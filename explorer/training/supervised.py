@@ -15,7 +15,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from torch import nn
 
 from explorer import models
 from explorer.analysis.ranking import auc_macro

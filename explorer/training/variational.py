@@ -68,7 +68,9 @@ class Variational:
         loss = error + recipe.kl * kl
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip or float("inf"))
+        norm = self.fabric.clip_gradients(  # of the gradients as they are, also where float16 scales them
+            self.forward, self.optimizer, max_norm=recipe.clip or float("inf"), error_if_nonfinite=False
+        )
         self.optimizer.step()
         if rate is None:
             follow(self.average, self.model, recipe.decay, step)
@@ -93,6 +95,8 @@ class Variational:
     @torch.no_grad()
     def take_statistics(self) -> None:
         """Give the averaged net BatchNorm statistics of its own, from training pictures as they are."""
+        if not self.recipe.decay:
+            return
         rng = generator(self.seed, 6)
         some = torch.from_numpy(spread(len(self.train), 1024)).to(self.fabric.device)
         with fresh_statistics(self.average), self.fabric.autocast():

@@ -30,7 +30,7 @@ def pictures(model: Any, labels: torch.Tensor, first: int = 0, **options: Any) -
 class Distance:
     """KID between generated and held-out pictures in the features of one of our classifiers.
 
-    Inception would take a minute for what this does in a second; the numbers compare epochs of one run and nothing else.
+    Inception would take a minute for what this does in a second; the numbers compare epochs of one run, nothing else.
     """
 
     def __init__(self, held: ImageSet):

@@ -93,14 +93,24 @@ def entries() -> list[Entry]:
     return known[1]
 
 
-def card(name: str) -> Card:
-    """The card of a checkpoint; Problem that lists the known ones for an unknown name."""
+def cards(kind: str | None = None) -> dict[str, Card]:
+    """The cards that can be used by name: all, or those of a kind, "classifier" or "generator"."""
+    return {
+        entry.name: entry.card
+        for entry in entries()
+        if entry.card and kind in (None, checkpoints.kind_of(entry.card))
+    }
+
+
+def card(name: str, kind: str = "classifier") -> Card:
+    """The card of a checkpoint; Problem that lists the known ones of its kind for an unknown name, or for one that is
+    of the other kind."""
     for entry in entries():
         if entry.name == name:
             if entry.card is None:
                 raise Problem("Checkpoint {name} cannot be used: {problem}", name=name, problem=entry.problem)
-            return entry.card
-    known = ", ".join(entry.name for entry in entries() if entry.card)
+            return checkpoints.check_kind(entry.card, kind)
+    known = ", ".join(cards(kind))
     raise Problem("Unknown checkpoint {name}; known: {known}.", name=repr(name[:80]), known=known)
 
 
@@ -109,9 +119,9 @@ def _model(name: str, sha256: str) -> Loaded:
     return checkpoints.load(name)
 
 
-def model(name: str) -> Loaded:
+def model(name: str, kind: str = "classifier") -> Loaded:
     """A checkpoint ready for forwards, one object for all sessions; analysis.predict takes its lock."""
-    return _model(name, card(name).sha256)
+    return _model(name, card(name, kind).sha256)
 
 
 def images(name: str, split: str = "test") -> ImageSet:

@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from explorer import jobs, reach, runs
-from explorer.text import Problem, t
+from explorer import jobs, models, reach, runs
+from explorer.text import N_, Problem, t
 from explorer.training import CHOICES, RANGES
 from explorer.ui import progress, settings, trainings, widgets
 from explorer.ui.evidence import dark, drawn
@@ -16,6 +16,13 @@ from explorer.views import training as charts
 
 EVERY = timedelta(seconds=2)
 SWEPT = [name for name in RANGES if name not in ("holdout", "frozen_after", "norm_lr")]
+OPTIMIZERS = {"vae": "adam", "diffusion": "adamw"}
+METRICS = {"accuracy": N_("Held-out accuracy"), "auc": N_("Macro AUC")}  # of a sweep of classifiers
+JUDGED = {
+    "gan": "kid",
+    "vae": "vae_loss",
+    "diffusion": "noise_loss",
+}  # of others, as `views.training.SWEPT` calls it
 
 
 def submit(args: list[str], kind: str, device: str) -> None:
@@ -63,6 +70,15 @@ def estimate(choice: settings.Choice) -> None:
 
 def rate_test(choice: settings.Choice) -> None:
     """The learning-rate range test (Smith 2017): the loss while the rate grows."""
+    if models.spec(choice.model).task == "gan":
+        st.info(
+            t(
+                "Not for a GAN: its loss is measured against an opponent that learns too, so that it falls says "
+                "nothing. Try rates by a sweep, which is judged by the KID to held-out pictures."
+            ),
+            icon=":material/balance:",
+        )
+        return
     args = ["lr-range", *choice.arguments(), "--seed", str(choice.seed), "--json"]
     job = _job(args)
     if job and job.live:
@@ -72,7 +88,9 @@ def rate_test(choice: settings.Choice) -> None:
         progress.ended(job)
     if job and job.state == "done":
         found = jobs.result(job.id)
-        source = f"{choice.model}, {choice.data}, {choice.made.optimizer}, " + t(
+        # What draws has one optimiser each, and its recipe no choice.
+        optimizer = getattr(choice.made, "optimizer", OPTIMIZERS.get(choice.made.task, ""))
+        source = f"{choice.model}, {choice.data}, {optimizer}, " + t(
             "batch {batch}, {n} steps", batch=choice.made.batch, n=len(found["lrs"])
         )
         figure = drawn(
@@ -101,7 +119,7 @@ def rate_test(choice: settings.Choice) -> None:
 def sweep_form(choice: settings.Choice) -> None:
     """Which two settings, and which values of each."""
     with st.grid(4, min_column_width=190):
-        words = {name: f"{t(settings.NAMES[name])} ({name})" for name in SWEPT}
+        words = {name: f"{t(settings.NAMES[name])} ({name})" for name in SWEPT if hasattr(choice.made, name)}
         first = widgets.select(t("Across"), words, key="sweep_x", default="lr")
         second = widgets.select(t("Down"), words, key="sweep_y", default="batch")
         xs = st.text_input(t("Values across"), _around(choice, first), key=f"xs {first}", max_chars=200)
@@ -177,22 +195,18 @@ def _sweep(name: str, live: bool) -> None:
         ):
             st.button(t("Resume"), on_click=_go_on, args=(name, cells[0]["run"]), key="sweep resume",
                       icon=":material/play_arrow:", type="primary")  # fmt: skip
-        metric = widgets.select(
-            t("Shown"),
-            {"accuracy": t("Held-out accuracy"), "auc": t("Macro AUC")},
-            key="metric",
-            kind="segmented",
-        )
+        metric = _metric(cells[0]["model"])
+        column = metric if metric in METRICS else "judged"
         # A cell has its value once its run is done: a part of a training would not be fair to the others.
         flat = [
             cell["over"]
-            | {key: cell[key] if cell["state"] == "done" else None for key in ("accuracy", "auc")}
+            | {metric: cell[column] if cell["state"] == "done" else None}
             | {"run": cell["run"], "state": jobs.STATES[cell["state"]]}
             for cell in cells
         ]
         source = t(
             "n = {n} held-out pictures, one seed ({seed}) a cell",
-            n=f"{cells[0]['n']:,}",
+            n=f"{_held_out_count(cells[0]):,}",
             seed=cells[0]["seed"],
         )
         labels = tuple(t(settings.NAMES[key]) for key in keys)
@@ -209,6 +223,20 @@ def _sweep(name: str, live: bool) -> None:
         st.caption(t("A click on a cell opens its run."))
         if st.session_state.pop("turned", False):
             st.rerun()
+
+
+def _held_out_count(cell: dict[str, Any]) -> int:
+    return trainings.held_out_count({"model": cell["model"], "recipe": {"holdout": cell["n"]}})
+
+
+def _metric(model: str) -> str:
+    """What the map shows: of classifiers a choice, of others what their recipe is judged by."""
+    task = models.spec(model).task
+    if task in JUDGED:
+        return JUDGED[task]
+    return widgets.select(
+        t("Shown"), {key: t(words) for key, words in METRICS.items()}, key="metric", kind="segmented"
+    )
 
 
 def _go_on(name: str, run: str) -> None:

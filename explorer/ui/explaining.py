@@ -287,7 +287,7 @@ def note_odd_address(known: Mapping[str, Card], parts: Collection[str]) -> None:
     """Say so when the address asks for something that does not exist; the defaults are shown."""
     switch = ("true", "false")
     allowed: dict[str, Collection[str]] = {
-        "model": known, "sample": samples.SAMPLES, "fit": predicting.FITS, "method": CAM_METHODS, "part": parts,
+        "model": cache.cards(), "sample": samples.SAMPLES, "fit": predicting.FITS, "method": CAM_METHODS, "part": parts,
         "class": {name for card in known.values() for name in card.classes},
         **dict.fromkeys(("invert", "camera", "mirror", "against", "alone", "cells", "grey"), switch),
         **{
@@ -302,3 +302,4 @@ def note_odd_address(known: Mapping[str, Card], parts: Collection[str]) -> None:
     if odd and "sample" in odd:
         widgets.to_url("sample", None)
     widgets.odd_address(odd)
+    widgets.wrong_kind("model")  # those that draw have a sentence of their own

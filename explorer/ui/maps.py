@@ -39,7 +39,7 @@ def classes(scene: Scene) -> None:
 def _example(able: list[str]) -> None:
     """A dog, asked for an airplane, with everything else as it is at first; `able`: models that know airplanes."""
     uploads.carry(None)
-    explaining.start_again(able or [entry.name for entry in cache.entries() if entry.name in explaining.PAIR])
+    explaining.start_again(able or [name for name in cache.cards("classifier") if name in explaining.PAIR])
     st.session_state["class"] = "airplane"
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from explorer import reported
-from explorer.checkpoints import Card
+from explorer.analysis import fid
+from explorer.checkpoints import Card, fid_of, kind_of
 from explorer.reported import Figure
 from explorer.text import N_, language, t
 from explorer.ui import cache
@@ -18,6 +19,9 @@ NARROW = "\u202f"  # a narrow space at which no line breaks, before a unit
 
 TASKS = {
     "classifier": N_("tells classes apart"),
+    "vae": N_("draws pictures out of a code"),
+    "gan": N_("draws pictures that a second net took for real"),
+    "diffusion": N_("draws pictures out of noise, step by step"),
 }
 SHOWN = (18, 9, 2, 15, 12, 5, 3, 15, 18, 15)  # which of each class's fifty pictures on the sheet
 # Kinds of reported figures that stand beside ours, and their unit; the others are listed apart.
@@ -25,14 +29,20 @@ BESIDE_OURS = {
     "accuracy": N_("Accuracy on CIFAR-10's test set (n = 10,000)"),
     "fid": N_("FID of 5,000 generated pictures, CIFAR-10 (lower is better)"),
 }
-SAME_RECIPE = {"slides_classifiers": "slides"}  # a recipe of reported.toml -> ours with its settings
+SAME_RECIPE = {  # a recipe of reported.toml -> ours with its settings
+    "slides_classifiers": "slides",
+    "slides_dcgan": "dcgan-slides",
+    "slides_ddpm": "ddpm-slides",
+}
+SEEN_BY_THEM = {"slides_dcgan": 10_000_000, "slides_ddpm": 2_500_000}  # pictures: their epochs times 50,000
+FID_OF = 5_000  # generated pictures; an FID of any other number does not compare with the reported ones
 NAMES = {
     "fastnet": "fastnet",
     "lenet": "LeNet",
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
     "drn_d_22": "DRN-D-22", "efficientnet_b0": "EfficientNet-B0", "efficientnet_at_224": "EfficientNet, 224 px",
-    "dcgan": "DCGAN", "ddpm": "DDPM",
+    "vae": "VAE", "dcgan": "DCGAN", "ddpm": "DDPM",
 }  # fmt: skip
 
 
@@ -71,10 +81,33 @@ def checkpoint_table(cards: Iterable[Card]) -> Table:
     return _columns(heads, rows)
 
 
+def generator_table(cards: Iterable[Card]) -> Table:
+    """One row a checkpoint that draws: name, data, its FID and of how many pictures against which, size."""
+    rows = []
+    for card in cards:
+        samples = card.metrics.get("samples", {})
+        scored = "fid" in samples
+        rows.append(
+            (
+                f"**{card.name}**",
+                card.data,
+                f"**{samples['fid']:.2f}**" if scored else t("not scored yet"),
+                fid.label(*fid_of(samples)) if scored else "",
+                f"{card.parameters / 1e6:.1f}{NARROW}M",
+                f"{card.bytes / 1e6:.1f}{NARROW}MB",
+            )
+        )
+    heads = (
+        t("Checkpoint"), t("Data"), t("FID, lower is better"), t("measured as"), t("Weights"), t("File"),
+    )  # fmt: skip
+    return _columns(heads, rows)
+
+
 def purposes(cards: Iterable[Card]) -> list[str]:
-    """One line a checkpoint: its task, the net, and what it is for."""
+    """One line a checkpoint: its task, the net, and what it is for; what its number is not worth, where that is so."""
     return [
         f"**{card.name}**: {t(TASKS.get(card.task, card.task))}, {NAMES.get(card.model, card.model)}. {t(card.purpose)}"
+        + (f" {t(fid.FEW)}" if card.metrics.get("samples", {}).get("fid_few") else "")
         for card in cards
     ]
 
@@ -95,33 +128,64 @@ def evidence(cards: Iterable[Card]) -> list[str]:
             "minutes": f"{card.minutes:.1f}",
             "settings": settings,
         }
-        lines.append(
-            t(
+        if kind_of(card) == "classifier":
+            line = t(
                 "**{name}**: weights sha256 `{sha}`, trained on {data} (fingerprint `{fingerprint}`), seed {seed}, "
                 "{minutes} minutes; {settings}. Measure again: `python -m explorer evaluate {name}`",
                 **values,
             )
-        )
+        else:
+            line = t(
+                "**{name}**: weights sha256 `{sha}`, trained on {data} (fingerprint `{fingerprint}`), seed {seed}, "
+                "{minutes} minutes; {settings}. Scores: {scores}. Measure again: `python -m explorer score {name}`",
+                scores=_scores(card) or "-",
+                **values,
+            )
+        lines.append(line)
     return lines
 
 
+def _scores(card: Card) -> str:
+    """All that was measured on a generator's pictures, and how they were drawn, in the words of its card."""
+    return ", ".join(
+        f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in card.metrics.get("samples", {}).items()
+        if isinstance(value, str | int | float)
+    )
+
+
 def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
-    """What we have beside a reported accuracy on CIFAR-10's test set: trained with the reported recipe, or with ours.
+    """What we have beside a reported accuracy on CIFAR-10's test set, or FID of pictures like CIFAR-10's: trained with
+    the reported recipe, or with ours.
 
     Empty when that has not been run.
     """
     found = []
     for card in cards:
-        test = card.metrics.get("test", {})
-        fits = figure.kind == "accuracy" and (card.data, card.model) == ("cifar10", figure.what)
-        theirs = card.recipe.get("name") == SAME_RECIPE.get(figure.recipe)
-        if not fits or "accuracy" not in test or theirs != same_recipe:
+        value = _value(figure.kind, card)
+        theirs = figure.recipe in SAME_RECIPE and card.recipe.get("name") == SAME_RECIPE[figure.recipe]
+        if (card.data, card.model) != ("cifar10", figure.what) or not value or theirs != same_recipe:
             continue
-        words = f"{percent(test['accuracy'])} ({card.name})"
-        if theirs and card.recipe.get("images_seen"):
-            words += " " + t("after {n} pictures", n=f"{card.recipe['images_seen']:,}")
+        words, seen = f"{value} ({card.name})", card.recipe.get("images_seen")
+        if theirs and seen:
+            whole = SEEN_BY_THEM.get(figure.recipe)
+            words += " " + (
+                t("after {n} of their {whole} pictures", n=f"{seen:,}", whole=f"{whole:,}")
+                if whole
+                else t("after {n} pictures", n=f"{seen:,}")
+            )
         found.append(words)
     return "; ".join(found)
+
+
+def _value(kind: str, card: Card) -> str:
+    """What a card says of a kind of figure, with what it was measured on where that is not the same for all."""
+    test, samples = card.metrics.get("test", {}), card.metrics.get("samples", {})
+    if kind == "accuracy" and "accuracy" in test:
+        return percent(test["accuracy"])
+    if kind == "fid" and "fid" in samples and samples.get("fid_n") == FID_OF:
+        return f"{samples['fid']:.2f}, {fid.label(*fid_of(samples))}"
+    return ""
 
 
 def reported_table(kind: str, cards: list[Card]) -> Table:
@@ -174,11 +238,12 @@ def _columns(heads: Iterable[str], rows: list[tuple[str, ...]]) -> Table:
 class Overview:
     """All that the page shows of the checkpoints and the reported figures, in one language, ready to be sent.
 
+    classifiers, generators: the table of each kind and a line on what each is for, None without any
     beside_ours: (unit, table, one line of comparability per group) of each kind of figure
     """
 
-    checkpoints: pa.Table
-    purposes: list[str]
+    classifiers: tuple[pa.Table, list[str]] | None
+    generators: tuple[pa.Table, list[str]] | None
     evidence: list[str]
     beside_ours: list[tuple[str, pa.Table, list[str]]]
     others: list[tuple[str, str, pa.Table]]
@@ -191,9 +256,11 @@ def overview(cards: list[Card]) -> Overview:
         if key not in _made:
             while len(_made) >= 8:
                 _made.pop(next(iter(_made)))
+            tell = [card for card in cards if kind_of(card) == "classifier"]
+            draw = [card for card in cards if kind_of(card) == "generator"]
             _made[key] = Overview(
-                checkpoints=pa.table(checkpoint_table(cards)),
-                purposes=purposes(cards),
+                classifiers=(pa.table(checkpoint_table(tell)), purposes(tell)) if tell else None,
+                generators=(pa.table(generator_table(draw)), purposes(draw)) if draw else None,
                 evidence=evidence(cards),
                 beside_ours=[
                     (t(unit), pa.table(reported_table(kind, cards)), comparability(kind))

@@ -31,7 +31,7 @@ def note_odd_address(names: Iterable[str]) -> None:
     """Say so when the address asks for something that does not exist; the widgets show their defaults."""
     switch = ("true", "false")
     allowed = {
-        "model": list(names),
+        "model": list(names),  # all checkpoints: those that draw have a sentence of their own
         "sample": samples.SAMPLES, "fit": FITS, "flip": switch, "invert": switch, "scan": switch, "camera": switch,
         "shown": [str(n + 1) for n in range(MOST)],
         **{key: [str(n) for n in range(least, most + 1)] for key, (least, most, _) in SLIDERS.items()},
@@ -40,6 +40,7 @@ def note_odd_address(names: Iterable[str]) -> None:
     if "sample" in odd:
         widgets.to_url("sample", None)
     widgets.odd_address(odd)
+    widgets.wrong_kind("model")
 
 
 def crop_place() -> tuple[int, int, int]:

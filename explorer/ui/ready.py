@@ -92,7 +92,7 @@ def _forward() -> str:
     from explorer.ui import cache
 
     device.set_threads()
-    names = [entry.name for entry in cache.entries() if entry.card and entry.card.task == "classifier"]
+    names = list(cache.cards("classifier"))
     if not names:
         return "nothing to load"
     name = next((first for first in FIRST if first in names), names[0])

@@ -9,14 +9,32 @@ import streamlit as st
 
 from explorer import data, device, models, reported, runs
 from explorer.text import N_, Problem, t
-from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe, default_recipe, fitted, make_recipe
+from explorer.training import (
+    CHOICES,
+    HELP,
+    RANGES,
+    RECIPES,
+    Settings,
+    check_sizes,
+    default_recipe,
+    fitted,
+    make_recipe,
+    recipes_of,
+)
 from explorer.training.batches import preview
 from explorer.ui import cache, evidence, widgets
 from explorer.views import schedule
 
-# Every setting stands in one group (a test compares); a recipe's summary is no setting.
+# Every setting of every kind of recipe stands in one group (a test compares); a recipe's summary is no setting.
 GROUPS: dict[str, tuple[str, ...]] = {
-    N_("Optimiser"): ("optimizer", "lr", "batch", "epochs", "momentum", "nesterov", "weight_decay"),
+    N_("Optimiser"): (
+        "optimizer", "lr", "batch", "epochs", "lr_ratio", "d_steps", "momentum", "nesterov", "weight_decay", "beta1",
+        "beta2", "clip",
+    ),
+    N_("Net and loss"): (
+        "width", "latent", "kl", "gan_loss", "spectral", "conditional", "prediction", "weighting", "label_drop",
+        "compile",
+    ),
     N_("Learning rate over time"): ("schedule", "lr_start", "lr_peak", "lr_end", "step_epochs", "gamma"),
     N_("Augmentation"): (
         "flip", "shift", "border", "jitter", "randaugment", "magnitude", "cutout", "mixup", "cutmix",
@@ -36,8 +54,24 @@ NAMES: dict[str, str] = {  # what a setting is called on screen; the name in the
     "jitter": N_("Colour jitter"), "randaugment": N_("RandAugment, operations"), "magnitude": N_("its magnitude"),
     "cutout": N_("Cutout (pixels)"), "mixup": N_("Mixup, alpha"), "cutmix": N_("CutMix, alpha"),
     "grow": N_("Smaller pictures first (share)"),
-    "label_smoothing": N_("Label smoothing"), "average": N_("Average of the weights"), "decay": N_("its decay"),
+    "label_smoothing": N_("Label smoothing"), "average": N_("Average of the weights"),
+    "decay": N_("Decay of the moving average"),
     "holdout": N_("Held-out pictures"), "keep": N_("Checkpoint kept"),
+    "beta1": N_("Beta 1"), "beta2": N_("Beta 2"), "clip": N_("Gradient at most"), "width": N_("Width (channels)"),
+    "latent": N_("Numbers of the code"), "kl": N_("KL divergence counts"), "gan_loss": N_("Loss"),
+    "lr_ratio": N_("Discriminator's rate, times"), "d_steps": N_("Discriminator's steps"),
+    "spectral": N_("Spectral norm"), "conditional": N_("Told the class"), "prediction": N_("Net predicts"),
+    "weighting": N_("Noise levels weighed by"), "label_drop": N_("Labels hidden (share)"),
+    "compile": N_("Compile"),
+}  # fmt: skip
+TASKS = {"classify": N_("Classify pictures"), "draw": N_("Draw pictures")}
+KINDS = {  # what a net that draws is called beside its name
+    "vae": N_("variational autoencoder"), "gan": N_("GAN"), "diffusion": N_("diffusion model"),
+}  # fmt: skip
+# The course's recipes: which kind of net each is for, and what stands of it in reported.toml.
+COURSE = {
+    "classifier": ("slides", "slides_classifiers", "accuracy"), "gan": ("dcgan-slides", "slides_dcgan", "fid"),
+    "diffusion": ("ddpm-slides", "slides_ddpm", "fid"),
 }  # fmt: skip
 USUAL = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-4}  # rates; what suits SGD makes these diverge
 PREVIEWED, ROWS = 10, 3  # pictures of the preview, and how often each is augmented
@@ -54,7 +88,7 @@ class Choice:
     seed: int
     device: str
     tensorboard: bool
-    made: Recipe
+    made: Settings
 
     def options(self) -> dict[str, Any]:
         """The arguments of `runs.create` besides the run's name."""
@@ -71,21 +105,26 @@ class Choice:
 
 
 def irrelevant(name: str, now: dict[str, Any]) -> bool:
-    """Whether a setting changes nothing beside the others as they are: then it is shown, but cannot be changed."""
+    """Whether a setting changes nothing beside the others as they are: then it is shown, but cannot be changed.
+
+    now: the settings that the recipe has; one that it does not have decides nothing
+    """
     if name == "momentum":
-        return now["optimizer"] not in ("sgd", "rmsprop")
+        return now.get("optimizer") not in ("sgd", "rmsprop")
     if name == "nesterov":
-        return now["optimizer"] != "sgd" or not now["momentum"]
+        return now.get("optimizer") != "sgd" or not now.get("momentum")
     if name in ("step_epochs", "gamma"):
-        return now["schedule"] != "step"
+        return now.get("schedule") != "step"
     if name in ("lr_start", "lr_peak", "lr_end"):
-        return now["schedule"] not in ("triangular", "cosine")
+        return now.get("schedule") not in ("triangular", "cosine")
     if name == "decay":
-        return now["average"] != "ema"
+        return now.get("average", "ema") != "ema"
     if name == "magnitude":
-        return not now["randaugment"]
+        return not now.get("randaugment")
     if name == "border":
-        return not now["shift"]
+        return not now.get("shift")
+    if name == "keep":
+        return not now.get("holdout", 1)
     return False
 
 
@@ -107,23 +146,27 @@ def form(key: str = "") -> Choice | None:
     """
     clone, config = _cloned()
     with st.grid(4, min_column_width=190):
-        tasks = {spec.task: t(TASKS.get(spec.task, spec.task)) for spec in models.MODELS.values()}
-        task = widgets.select(t("Task"), tasks, key="task")
-        nets = {name: name for name, spec in models.MODELS.items() if spec.task == task}
-        model = widgets.select(t("Net"), nets, key="net", default=config.get("model", "fastnet"))
+        # A link names the net alone.
+        asked = st.query_params.get("net", config.get("model", ""))
+        task = widgets.select(
+            t("Task"), {key: t(words) for key, words in TASKS.items()}, key="task",
+            default="draw" if asked in models.GENERATORS else "classify",
+        )  # fmt: skip
+        model = widgets.select(t("Net"), _nets(task), key="net", default=config.get("model", "fastnet"))
         sets = {name: name for name in data.names() if "train" in data.spec(name).splits}
         chosen = widgets.select(t("Data"), sets, key="data", default=config.get("data", "digits"))
-        kinds = {"": t("best known for the net")} | {name: name for name in RECIPES}
+        kinds = {"": t("best known for the net")} | {name: name for name in recipes_of(model)}
+        course, *said = COURSE.get(models.spec(model).task, ("", "", ""))
         with st.container():
             recipe = widgets.select(t("Recipe"), kinds, key="recipe", default=config.get("recipe_name", ""))
-            if recipe != "slides":
-                st.button(t("The course's recipe"), on_click=_to_slides, key="slides", type="tertiary",
-                          icon=":material/school:")  # fmt: skip
+            if course and recipe != course:
+                st.button(t("The course's recipe"), on_click=_to_course, args=(course,), key="slides",
+                          type="tertiary", icon=":material/school:")  # fmt: skip
     recipe = recipe or default_recipe(model, chosen)
     spec = models.spec(model)
     st.caption(f"{model}: {spec.paper}; {t(spec.stem)} · {recipe}: {t(RECIPES[recipe].summary)}")
-    if recipe == "slides":
-        _reported(model)
+    if recipe == course:
+        _reported(model, *said)
     if not data.available(chosen):
         widgets.empty_state(t("{name} is not here yet; training needs all of its pictures.", name=chosen))
         widgets.get_data_button(chosen)
@@ -159,11 +202,18 @@ def form(key: str = "") -> Choice | None:
     }
     with widgets.problems():
         made = make_recipe(recipe, changes)
+        check_sizes(made, model)
         return Choice(model, chosen, recipe, changes, seed, where, events, made)
     return None
 
 
-TASKS = {"classifier": N_("Classify pictures")}
+def _nets(task: str) -> dict[str, str]:
+    """The nets of a task by name, those that draw with what kind they are."""
+    if task == "classify":
+        return {name: name for name in models.CLASSIFIERS}
+    return {
+        name: f"{name} · {t(KINDS.get(spec.task, spec.task))}" for name, spec in models.GENERATORS.items()
+    }
 
 
 def _cloned() -> tuple[str, dict[str, Any]]:
@@ -177,15 +227,15 @@ def _cloned() -> tuple[str, dict[str, Any]]:
     return asked, config
 
 
-def _to_slides() -> None:
-    st.query_params["recipe"] = "slides"
+def _to_course(recipe: str) -> None:
+    st.query_params["recipe"] = recipe
 
 
-def _reported(model: str) -> None:
-    """What the slides say about this recipe, and what they reached with it."""
-    words = t("The course slides: {recipe}.", recipe=reported.recipes()["slides_classifiers"])
+def _reported(model: str, recipe: str, measured: str) -> None:
+    """What the slides say about this recipe, and what they reached with it; `measured` in reported.toml's words."""
+    words = t("The course slides: {recipe}.", recipe=reported.recipes()[recipe])
     # What was reported for a DRN is of its published form; the figure's own words say so.
-    figure = reported.figures().get(f"accuracy.{model.removesuffix('-published').replace('-', '_')}")
+    figure = reported.figures().get(f"{measured}.{model.removesuffix('-published').replace('-', '_')}")
     if figure:
         words += " " + t(
             "Reported for {model}: {value} {unit} ({source}); {why}.",
@@ -194,17 +244,20 @@ def _reported(model: str) -> None:
     st.info(words, icon=":material/school:")
 
 
-def _knobs(base: Recipe, mark: str, pictures: data.ImageSet) -> dict[str, Any]:
+def _knobs(base: Settings, mark: str, pictures: data.ImageSet) -> dict[str, Any]:
     """A widget for every setting, in groups; the first of them stands open, the preview below augmentation."""
     now = {
         field.name: st.session_state.get(f"{field.name}|{mark}", getattr(base, field.name))
-        for field in dataclasses.fields(Recipe)
+        for field in dataclasses.fields(base)
         if field.name != "summary"
     }
-    for n, (group, names) in enumerate(GROUPS.items()):
+    for n, (group, every) in enumerate(GROUPS.items()):
+        names = [name for name in every if name in now]
+        if not names:
+            continue
         changed = sum(now[name] != getattr(base, name) for name in names)
         title = t(group) + (f" · {t('{n} changed', n=changed)}" if changed else "")
-        place = st.expander(title, expanded=n == 0, key=f"group {n}", on_change="rerun")
+        place = _group(f"group {group}", title, n == 0)
         if not place.open:  # its values are kept; not drawing them halves the cost of the page
             continue
         with place:
@@ -218,7 +271,18 @@ def _knobs(base: Recipe, mark: str, pictures: data.ImageSet) -> dict[str, Any]:
     return now
 
 
-def _knob(name: str, base: Recipe, mark: str, disabled: bool) -> Any:
+def _group(key: str, title: str, open_at_first: bool) -> Any:
+    """An expander that stays as it is when its title changes: to Streamlit that is another one."""
+    known = st.session_state.setdefault("groups of settings", {})  # key -> title and whether it was open
+    before = known.get(key)
+    if before and (before[0] != title or key not in st.session_state):
+        st.session_state[key] = before[1]
+    place = st.expander(title, expanded=open_at_first, key=key, on_change="rerun")
+    known[key] = title, place.open
+    return place
+
+
+def _knob(name: str, base: Settings, mark: str, disabled: bool) -> Any:
     value, key = getattr(base, name), f"{name}|{mark}"
     shared: dict[str, Any] = {
         "key": key, "help": f"`{name}`: {t(HELP[name])}", "disabled": disabled, "persist_state": "session",
@@ -238,12 +302,13 @@ def _knob(name: str, base: Recipe, mark: str, disabled: bool) -> Any:
         return st.toggle(label, **shared)
     low, high = RANGES[name]
     if isinstance(value, int):
-        return int(st.number_input(label, int(low), int(high), **shared))
+        step = 16 if name == "width" else 1
+        return int(st.number_input(label, int(low), int(high), step=step, **shared))
     found = st.number_input(label, float(low), float(high), format="%g", step=None, **shared)
     return float(found)
 
 
-def _rate_chart(now: dict[str, Any], base: Recipe, count: int) -> None:
+def _rate_chart(now: dict[str, Any], base: Settings, count: int) -> None:
     """The learning rate over the run, at 200 of its steps."""
     with widgets.problems():
         recipe = dataclasses.replace(base, **now)
@@ -256,7 +321,7 @@ def _rate_chart(now: dict[str, Any], base: Recipe, count: int) -> None:
         widgets.chart(spec, key="rate chart", alt=" ".join(spec["title"]["text"]))
 
 
-def _preview(now: dict[str, Any], base: Recipe, pictures: data.ImageSet) -> None:
+def _preview(now: dict[str, Any], base: Settings, pictures: data.ImageSet) -> None:
     """Training pictures as the net gets them, augmented anew in every row."""
     with widgets.problems():
         recipe = dataclasses.replace(base, **now)

@@ -118,8 +118,8 @@ def forget_link() -> None:
 
 
 def data_names() -> set[str]:
-    """The data sets whose pictures can be looked at: those that a checkpoint here was trained on."""
-    return {entry.card.data for entry in cache.entries() if entry.card} & set(data.names())
+    """The data sets whose pictures can be looked at: those that a classifier here was trained on."""
+    return {card.data for card in cache.cards("classifier").values()} & set(data.names())
 
 
 def link(name: str, split: str, index: int) -> None:

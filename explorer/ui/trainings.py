@@ -6,18 +6,25 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from explorer import checkpoints, data, jobs, reach, runs
+from explorer import checkpoints, data, jobs, models, reach, runs
 from explorer.files import read_json
-from explorer.text import Problem, t
-from explorer.ui import cache, progress, settings, widgets
+from explorer.text import N_, Problem, t
+from explorer.training import recipe_class
+from explorer.ui import cache, grids, progress, settings, widgets
 from explorer.ui.evidence import dark, drawn, halves
 from explorer.views import matrix
 from explorer.views import training as charts
-from explorer.views.measures import ACROSS, MEASURES
+from explorer.views.measures import ACROSS, MEASURES, measures_of, nats, percent, short, tiny
 
 EVERY = timedelta(seconds=2)
 STATES = jobs.STATES
-COLUMNS = {"loss", "accuracy", "epoch", "lr", "images_per_second"}  # what the page shows of every row
+COLUMNS = {"loss", "epoch", "lr", "images_per_second"}  # what the page shows of every row
+MOST_HELD = {
+    "gan": 1000,
+    "vae": 2000,
+    "diffusion": 2000,
+}  # held-out pictures that an evaluation looks at, at most
+JUDGED = {"kid": N_("Held-out KID"), "loss": N_("Held-out loss")}  # of what draws, in the list of runs
 MOST_OVERLAID, LISTED = 6, 50
 TORCHRUN = "torchrun --standalone --nproc_per_node N -m -- explorer runs resume {name}"
 
@@ -38,7 +45,8 @@ def start(choice: settings.Choice, name: str) -> None:
 def show(name: str) -> None:
     """Turn the page to a run."""
     st.query_params["do"], st.query_params["run"] = "runs", name
-    st.query_params.pop("clone", None)
+    for key in ("clone", "grid"):
+        st.query_params.pop(key, None)
 
 
 def problem_of_last_click() -> None:
@@ -58,6 +66,10 @@ def overview(live: bool) -> None:
 
 def _overview() -> None:
     found = jobs.run_statuses()
+    judged = {run.name: _judged_by(run.model) for run in found[:LISTED]}
+    # A column for each measure that there is a run of: an accuracy and a KID are not for one column.
+    others = [measure for measure in JUDGED if measure in judged.values()]
+    accuracy = not others or "accuracy" in judged.values()
     rows = [
         {
             t("Run"): run.name,
@@ -65,7 +77,12 @@ def _overview() -> None:
             t("Net"): run.model,
             t("Data"): run.data,
             t("Done"): run.step / run.total if run.total else 0.0,
-            t("Held-out accuracy"): None if run.held_out is None else 100 * run.held_out,
+            **(
+                {t("Held-out accuracy"): None if run.held_out is None else 100 * run.held_out}
+                if accuracy
+                else {}
+            ),
+            **{t(JUDGED[each]): run.judged if judged[run.name] == each else None for each in others},
             t("Begun"): run.created.replace("T", " ").rstrip("Z"),
         }
         for run in found[:LISTED]
@@ -84,12 +101,18 @@ def _overview() -> None:
         column_config={
             t("Done"): st.column_config.ProgressColumn(format="percent"),
             t("Held-out accuracy"): st.column_config.NumberColumn(format="%.2f %%"),
+            **{t(words): st.column_config.NumberColumn(format="%.4g") for words in JUDGED.values()},
         },
     )  # fmt: skip
     if len(found) > LISTED:
         st.caption(
             t("{shown} of {n} runs; all of them: python -m explorer runs list", shown=LISTED, n=len(found))
         )
+
+
+def _judged_by(model: str) -> str:
+    """The measure that runs of a model are judged by, "accuracy" where the model is of another version."""
+    return recipe_class(model).judged_by[0] if model in models.MODELS else "accuracy"
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
@@ -123,7 +146,9 @@ def _one(name: str, others: list[str], was_live: bool) -> None:
         config = runs.config_of(name)
         _state(run, job, rows, config)
         if rows:
-            _numbers(run, rows, config)
+            _numbers(rows, config)
+            with widgets.problems():
+                grids.show(name, others, rows, config)
             _curves(name, others, config)
             _confusion(name, rows, config)
         _log(name, job)
@@ -203,6 +228,7 @@ def _clone(name: str, config: dict) -> None:
         {"do": "new", "clone": name, "net": config["model"], "data": config["data"],
          "recipe": config["recipe_name"]}
     )  # fmt: skip
+    st.query_params.pop("task", None)  # the net says it
 
 
 def _left(run: runs.RunStatus, rows: list[dict], config: dict) -> float:
@@ -226,41 +252,118 @@ def duration(seconds: float) -> str:
     return t("{h} h {m} min", h=seconds // 3600, m=seconds % 3600 // 60)
 
 
-def _numbers(run: runs.RunStatus, rows: list[dict], config: dict) -> None:
+def task_of(config: dict) -> str:
+    """What the net of a run is for: a key of `measures.OF_TASK`."""
+    return models.spec(config["model"]).task
+
+
+def held_out_count(config: dict) -> int:
+    """How many held-out pictures an evaluation of the run looks at."""
+    count = config["recipe"]["holdout"]
+    return min(count, MOST_HELD.get(task_of(config), count))
+
+
+def _tile(label: str, value: str, more: str | None = None, help: str | None = None) -> None:
+    """A number in large type; more: a quiet line below it."""
+    st.metric(
+        label, value, more, delta_color="off", delta_arrow="off", border=True, height="stretch", help=help
+    )
+
+
+def _numbers(rows: list[dict], config: dict) -> None:
+    """The numbers of the moment: what held-out pictures say, what the training's batches say, and the speed."""
     last = rows[-1]
-    held = next((row for row in reversed(rows) if row.get("held_out_accuracy") is not None), None)
+    tiles = {"gan": _of_gan, "vae": _of_vae, "diffusion": _of_diffusion}.get(task_of(config), _of_classifier)
     with st.grid(4, min_column_width=260 if widgets.large_type() else 170):
-        if held:
-            st.metric(t("Accuracy, held-out"), f"{100 * held['held_out_accuracy']:.2f} %", border=True,
-                      height="stretch", delta=t("n = {n}, epoch {epoch}", n=f"{config['recipe']['holdout']:,}",
-                                                epoch=f"{held['epoch']:g}"),
-                      delta_color="off", delta_arrow="off")  # fmt: skip
-        st.metric(t("Accuracy, training"), f"{100 * last['accuracy']:.2f} %", border=True, height="stretch",
-                  help=t("Of the last second's batches, augmented, while the weights were still moving"))  # fmt: skip
-        st.metric(t("Loss, training"), f"{last['loss']:.4f}", border=True, height="stretch")
-        st.metric(t("Images/s"), f"{last['images_per_second']:,.0f}", border=True, height="stretch",
-                  delta=t("learning rate {lr}", lr=f"{last['lr']:.3g}"), delta_color="off",
-                  delta_arrow="off")  # fmt: skip
+        tiles(rows, last, config)
+        _tile(
+            t("Images/s"),
+            f"{last['images_per_second']:,.0f}",
+            t("learning rate {lr}", lr=f"{last['lr']:.3g}"),
+        )
+
+
+def _held(rows: list[dict], measure: str, config: dict) -> tuple[dict | None, str]:
+    """(the last row with a held-out measure, on how many pictures and when)."""
+    row = next((row for row in reversed(rows) if row.get(f"held_out_{measure}") is not None), None)
+    n = f"{held_out_count(config):,}"
+    return row, t("n = {n}, epoch {epoch}", n=n, epoch=f"{row['epoch']:g}") if row else ""
+
+
+def _of_classifier(rows: list[dict], last: dict, config: dict) -> None:
+    held, when = _held(rows, "accuracy", config)
+    if held:
+        _tile(t("Accuracy, held-out"), f"{100 * held['held_out_accuracy']:.2f} %", when)
+    if "accuracy" in last:
+        _tile(t("Accuracy, training"), f"{100 * last['accuracy']:.2f} %",
+              help=t("Of the last second's batches, augmented, while the weights were still moving"))  # fmt: skip
+    _tile(t("Loss, training"), f"{last['loss']:.4f}")
+
+
+def _of_gan(rows: list[dict], last: dict, config: dict) -> None:
+    held, when = _held(rows, "kid", config)
+    if held:
+        there = [row for row in rows if row.get("held_out_kid") is not None]
+        lowest = min(there, key=lambda row: row["held_out_kid"])
+        at = {"value": tiny(lowest["held_out_kid"]), "epoch": f"{lowest['epoch']:g}"}
+        more = when if lowest is held else t("lowest {value} at epoch {epoch}", **at)
+        _tile(t("KID, held-out"), tiny(held["held_out_kid"]), more, t(MEASURES["kid"].note))
+    if "d_accuracy" in last:
+        _tile(t("Discriminator is right"), percent(last["d_accuracy"]), t("50 %: it cannot tell"),
+              t(MEASURES["d_accuracy"].note))  # fmt: skip
+    more = t("discriminator {loss}", loss=short(last["d_loss"])) if "d_loss" in last else None
+    _tile(t("Loss, generator"), short(last["loss"]), more, t(MEASURES["gan_loss"].note))
+
+
+def _of_vae(rows: list[dict], last: dict, config: dict) -> None:
+    held, when = _held(rows, "loss", config)
+    if held:
+        _tile(t("Loss, held-out"), nats(held["held_out_loss"]), when, t(MEASURES["vae_loss"].note))
+    for key, words in (
+        ("reconstruction", t("Reconstruction, training")),
+        ("kl", t("KL divergence, training")),
+    ):
+        if key in last:
+            _tile(words, nats(last[key]), t("nats a picture"), t(MEASURES[key].note))
+
+
+def _of_diffusion(rows: list[dict], last: dict, config: dict) -> None:
+    held, when = _held(rows, "loss", config)
+    if held:
+        _tile(t("Loss, held-out"), f"{held['held_out_loss']:.4f}", when, t(MEASURES["noise_loss"].note))
+    _tile(t("Loss, training"), f"{last['loss']:.4f}")
+    if "gradient_norm" in last:
+        _tile(t("Gradient norm"), short(last["gradient_norm"]), t("before it is clipped"))
 
 
 def _curves(name: str, others: list[str], config: dict) -> None:
+    """A curve of the run, the others laid over it: of several kinds of nets only what all of them have."""
+    tasks = dict.fromkeys([task_of(config), *(task_of(runs.config_of(other)) for other in others)])
+    keys, first = measures_of(tasks)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         what = widgets.select(
             t("Curve"),
-            {k: t(m.label) for k, m in MEASURES.items()},
+            {key: t(MEASURES[key].label) for key in keys},
             key="curve",
-            default="accuracy",
+            default=first,
             kind="segmented",
         )
         across = widgets.select(
             t("Against"), {k: t(words) for k, words in ACROSS.items()}, key="across", kind="segmented"
         )
     shown = {each: rows_of(each) for each in [name, *others]}
-    n = config["recipe"]["holdout"]
-    source = f"{config['data']}, {t('held-out')}, n = {n:,}" if n else t("nothing held out")
+    n = held_out_count(config)
+    if not MEASURES[what].held:
+        source = f"{config['data']}, {t('training')}"
+    else:
+        source = f"{config['data']}, {t('held-out')}, n = {n:,}" if n else t("nothing held out")
     key = ("curves", what, across, dark(), tuple((each, id(rows), len(rows)) for each, rows in shown.items()))
     figure = drawn(key, lambda: charts.learning_curves(shown, what, across, dark(), source))
     widgets.plotly(figure, key="curves", alt=figure.layout.title.text)
+    if len(tasks) > 1:
+        st.caption(t("Different kinds of nets: only what all of them have can be laid over each other."))
+    elif MEASURES[what].note:
+        st.caption(t(MEASURES[what].note))
 
 
 def _confusion(name: str, rows: list[dict], config: dict) -> None:
@@ -338,13 +441,21 @@ def afterwards(name: str) -> None:
 
 
 def _publish(name: str) -> None:
-    st.markdown(t("On the other pages: calibrated on the held-out pictures and tested, once."))
+    draws = task_of(runs.config_of(name)) != "classifier"
+    if draws:
+        st.markdown(t("As a checkpoint, stored small: to draw with, and to be scored."))
+    else:
+        st.markdown(t("On the other pages: calibrated on the held-out pictures and tested, once."))
     there = {entry.name for entry in cache.entries()}
     job = jobs.latest(f"publish {name}")
     if job and job.live:
         progress.follow(job.id)
         return
     done = jobs.result(job.id).get("name") if job and job.state == "done" else None
+    if done in there and draws:
+        st.markdown(t("Checkpoint **{name}** is there; it draws with:", name=widgets.plain(done)))
+        st.code(f"python -m explorer sample {done} --n 100 --out {done}.npz", language="bash")
+        return
     if done in there:
         with st.container(horizontal=True):
             for page, words in (("predict", t("Predict")), ("evaluate", t("Evaluate"))):
@@ -361,7 +472,8 @@ def _publish(name: str) -> None:
         device = device_of(runs.config_of(name))
         jobs.submit(["runs", "publish", name, wished], "publish", f"publish {name}", device)
 
-    st.button(t("Put it on the other pages"), on_click=_callback(publish), type="primary", key="publish run",
+    words = t("Make it a checkpoint") if draws else t("Put it on the other pages")
+    st.button(words, on_click=_callback(publish), type="primary", key="publish run",
               icon=":material/publish:")  # fmt: skip
 
 

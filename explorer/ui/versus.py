@@ -15,17 +15,12 @@ from explorer.views import matrix
 def versus(found: Scores) -> None:
     """Compare the page's checkpoint with a second one on the same split and views."""
     p = found.predictions
-    others = [
-        entry.name
-        for entry in cache.entries()
-        if entry.card
-        and entry.name != found.name
-        and entry.card.task == "classifier"
-        and entry.card.data == p.data
-    ]
+    known = cache.cards("classifier")
+    others = [name for name, card in known.items() if name != found.name and card.data == p.data]
     if not others:
         widgets.empty_state(t("There is no second checkpoint for {data} to compare with.", data=p.data))
         return
+    widgets.wrong_kind("against")
     second = widgets.select(t("Compared with"), {name: name for name in others}, key="against")
     other = scores(second, p.split, p.views, found.calibrated)
     if other.predictions.fingerprint != p.fingerprint or other.classes != found.classes:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import streamlit as st
 from PIL import Image
 from streamlit.errors import StreamlitPageNotFoundError
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer.jobs import PROJECT
 from explorer.text import Missing, Problem, t
@@ -23,7 +24,7 @@ from explorer.views import pictures
 __all__ = [
     "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "get_data_button", "heading",
     "large_type", "page_link", "picture", "plain", "plotly", "problems", "report_error", "select", "strip", "to_url",
-    "with_table",
+    "with_table", "wrong_kind",
 ]  # fmt: skip
 
 log = logging.getLogger("explorer")
@@ -111,6 +112,18 @@ def odd_address(odd: Sequence[str]) -> None:
         )
 
 
+def wrong_kind(key: str, kind: str = "classifier") -> None:
+    """Say so when the address names a checkpoint that is there but of the other kind; the default is shown."""
+    named = dict.fromkeys(st.query_params.get_all(key))
+    known = cache.cards() if named else {}
+    for name in named:
+        if name in known:
+            try:
+                cache.card(name, kind)
+            except Problem as problem:
+                st.info(str(problem), icon=":material/link_off:")
+
+
 def select(
     label: str,
     options: Mapping[str, str],
@@ -131,15 +144,19 @@ def select(
     asked = st.query_params.get(key)
     if "in the address" not in st.session_state:
         st.session_state["in the address"] = {}
-    known = st.session_state[
-        "in the address"
-    ]  # what the last run left there; one entry, for each costs every widget
+    # key -> the page and what its last run left there; one entry, for each costs every widget
+    known = st.session_state["in the address"]
+    context = get_script_run_ctx()
+    page = "" if sticky or context is None else context.page_script_hash
     value = st.session_state.get(key)
-    if value is None or asked != known.get(key):  # a visit, a link, or the back button
+    fresh = (page, asked) != known.get(key, (page, None))  # a visit, another page, a link, or the back button
+    if value is None or fresh:
         value = asked if asked in options else value if sticky else first
     if value not in options:
         value = first
-    if st.session_state.get(key) != value:
+    # The same key on another page is another widget: what the page before had is still read under the key, but the
+    # new widget begins with its own first value unless one is set in this very run.
+    if fresh or st.session_state.get(key) != value:
         st.session_state[key] = value
     shared = {
         "format_func": options.__getitem__,
@@ -155,24 +172,24 @@ def select(
         chosen = st.selectbox(label, list(options), **shared)
     chosen = chosen if chosen in options else first
     to_url(key, None if chosen == first else chosen)
-    known[key] = st.query_params.get(key)
+    known[key] = page, st.query_params.get(key)
     return chosen
 
 
 def checkpoint_picker(
     label: str,
     key: str,
-    task: str = "classifier",
+    kind: str = "classifier",
     multiple: bool = False,
     max: int = 4,
     first: Sequence[str] = (),
 ) -> Any:
-    """Choose a checkpoint of a task, or up to `max` of them (`multiple`), bound to the address.
+    """Choose a checkpoint of a kind, or up to `max` of them (`multiple`), bound to the address.
 
     first: names to begin with, of which those that are there are taken; without any the first checkpoint of all
     Returns a name, or a list of names (at least one). Without any: says what to do, and stops the page.
     """
-    names = [entry.name for entry in cache.entries() if entry.card and entry.card.task == task]
+    names = list(cache.cards(kind))
     if not names:
         empty_state(t("There is no checkpoint for this yet. Train one: python -m explorer train --help"))
         st.stop()

@@ -24,14 +24,17 @@ class Run:
     step: np.ndarray
     training: np.ndarray
     held: np.ndarray
+    beside: np.ndarray  # a second column of the training
 
-    def over_epoch(self, end: float) -> float:
-        """The mean of the training values over the epoch that ends at `end`, each step counted once; else NaN."""
+    def over_epoch(self, end: float, column: np.ndarray | None = None) -> float:
+        """The mean of the training values (or of `column`) over the epoch that ends at `end`, each step counted once;
+        else NaN."""
+        column = self.training if column is None else column
         steps = np.diff(self.step, prepend=0)
-        there = np.isfinite(self.training) & (self.epoch > end - 1) & (self.epoch <= end) & (steps > 0)
+        there = np.isfinite(column) & (self.epoch > end - 1) & (self.epoch <= end) & (steps > 0)
         if not there.any():
             return math.nan
-        return float(np.average(self.training[there], weights=steps[there]))
+        return float(np.average(column[there], weights=steps[there]))
 
     def last(self, column: np.ndarray) -> int | None:
         """The last row with a number in `column`."""
@@ -39,13 +42,15 @@ class Run:
         return int(found[-1]) if len(found) else None
 
 
-def read(name: str, rows: Rows, training: str, held: str | None, across: str) -> Run:
-    """The columns `training` and `held` of a run over "epoch", "step" or "time", minutes of work."""
+def read(
+    name: str, rows: Rows, training: str | None, held: str | None, across: str, beside: str | None = None
+) -> Run:
+    """The columns `training`, `held` and `beside` of a run over "epoch", "step" or "time", minutes of work."""
     rows = [row for row in rows if isinstance(row, Mapping)]
     x = minutes_of_work(rows) if across == "time" else _column(rows, across)
     kept = np.flatnonzero(np.isfinite(x))
     kept = kept[np.argsort(x[kept], kind="stable")]
-    columns = [_column(rows, key)[kept] for key in ("epoch", "step", training, held)]
+    columns = [_column(rows, key)[kept] for key in ("epoch", "step", training, held, beside)]
     return Run(str(name), x[kept], *columns)
 
 

@@ -7,6 +7,7 @@ and where it comes from, is ready for the screen.
 import html
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,18 @@ import numpy as np
 from explorer.text import N_, t
 from explorer.views import style
 from explorer.views.figure import heading, legend, title
-from explorer.views.measures import ACROSS, MEASURES, Measure, percent, sentence, short, value_of
+from explorer.views.measures import (
+    ACROSS,
+    MEASURES,
+    Measure,
+    best_row,
+    nats,
+    percent,
+    sentence,
+    short,
+    tiny,
+    value_of,
+)
 from explorer.views.rows import Rows, Run, groups, numbers, pairs, read, thinned
 
 if TYPE_CHECKING:
@@ -24,8 +36,27 @@ if TYPE_CHECKING:
 COLOURS = (1, 0, 3, 6, 8, 7, 5, 4)
 MARKERS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "triangle-down")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-SWEPT = {"accuracy": N_("held-out accuracy"), "auc": N_("held-out macro AUC")}
 SPAN = 0.02  # the least that a sweep's colours span: smaller differences are not blown up
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A result of a sweep's cells. more: more is better;  share: in 0..1;  tick: d3 format of the legend"""
+
+    label: str
+    more: bool
+    share: bool
+    show: Callable[[float], str]
+    tick: str
+
+
+SWEPT = {
+    "accuracy": Swept(N_("held-out accuracy"), True, True, percent, ".1%"),
+    "auc": Swept(N_("held-out macro AUC"), True, True, "{:.3f}".format, ".3f"),
+    "kid": Swept(N_("held-out KID"), False, False, tiny, ".3~g"),
+    "vae_loss": Swept(N_("held-out loss, nats"), False, False, nats, ",.0f"),
+    "noise_loss": Swept(N_("held-out loss"), False, False, tiny, ".3~g"),
+}
 
 
 def learning_curves(
@@ -39,17 +70,32 @@ def learning_curves(
     import plotly.graph_objects as go
 
     measure, several = MEASURES[what], len(runs) > 1
-    found = [read(name, rows, what, measure.held, across) for name, rows in runs.items()]
+    found = [
+        read(name, rows, measure.training, measure.held, across, measure.beside)
+        for name, rows in runs.items()
+    ]
     figure = go.Figure()
     for k, run in enumerate(found):
         _add_run(figure, run, k, measure, several, 0.6 if len(found) <= 3 else 0.3, dark)
+    lines = len(figure.data)
+    if measure.marked:
+        _mark_the_best(figure, found, measure, across)
+    if measure.level and lines:
+        value, words = measure.level
+        figure.add_hline(
+            value, line={"color": style.MUTED, "dash": "dash", "width": 1.5}, annotation_text=t(words),
+            annotation_position="bottom right",
+        )  # fmt: skip
     layout, above = heading(sentence(found, what, measure, several), source)
-    key = t("with points: held-out pictures; thin: training") if measure.held and several else ""
-    bounded = what == "accuracy"
+    key = ""
+    if several and measure.beside:
+        key = t("solid: generator; dotted: discriminator")
+    elif several and measure.held and measure.training:
+        key = t("with points: held-out pictures; thin: training")
     return figure.update_layout(
         title=layout,
         margin={"t": above + 28, "l": 10, "r": 10, "b": 10},
-        height=370 + above + 24 * -(-len(figure.data) // 3),
+        height=370 + above + 24 * -(-lines // 3),
         legend={
             "orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "title": {"text": key, "side": "top"},
         },
@@ -58,8 +104,8 @@ def learning_curves(
         xaxis={"title": t(ACROSS[across]), "rangemode": "tozero"},
         yaxis={
             "title": t(measure.label), "tickformat": measure.tick,
-            "rangemode": "normal" if bounded else "tozero",
-            "autorangeoptions": {"clipmin": 0, "clipmax": 1.005} if bounded else {},
+            "rangemode": "tozero" if measure.zero else "normal",
+            "autorangeoptions": {"clipmin": 0, "clipmax": 1.005} if measure.share else {},
             "range": None if figure.data else [0, 1],
         },
         # Plotly keeps a person's zoom through the redraws of a run that goes on.
@@ -70,18 +116,21 @@ def learning_curves(
 def _add_run(
     figure: "go.Figure", run: Run, k: int, measure: Measure, several: bool, faint: float, dark: bool
 ) -> None:
-    """The lines of the k-th run: held-out above, training below in a `faint` opacity."""
-    colour = style.class_colours(len(style.CLASS_COLOURS), dark)[COLOURS[k % len(COLOURS)]]
-    dash = DASHES[(k // len(COLOURS) if measure.held else k) % len(DASHES)]
+    """The lines of the k-th run: held-out above, training below in a `faint` opacity; or the two of the training."""
+    colours = style.class_colours(len(style.CLASS_COLOURS), dark)
+    round_, place = divmod(k, len(COLOURS))
     name = html.escape(run.name, quote=False)
     has_held = bool(np.isfinite(run.held).any())
-    for column in (run.training, run.held):
-        points = thinned(run, column, measure.noisy and column is run.training)
+    for column in (run.training, run.beside, run.held):
+        points = thinned(run, column, measure.noisy and column is not run.held)
         if not points["x"]:
             continue
-        held = column is run.held
+        held, beside = column is run.held, column is run.beside
         kind = t("held-out") if held else t("training")
-        label = kind if measure.held else t(measure.label)
+        label = kind if measure.held else t(measure.lines[beside] or measure.label)
+        # Two lines of one run: two colours where it is alone, else one; dotted the second in any case.
+        colour = colours[COLOURS[place + 1 if beside and not several else place]]
+        dash = DASHES[(round_ if measure.held or measure.beside else k) % len(DASHES)]
         hover = (
             "%{meta}",
             t("epoch {epoch}, step {step}", epoch="%{customdata[0]}", step="%{customdata[1]}"),
@@ -94,13 +143,37 @@ def _add_run(
             ],
             hovertemplate="<br>".join([*hover, f"{label} <b>%{{customdata[2]}}</b><extra></extra>"]),
             mode="lines+markers" if held or len(points["x"]) == 1 else "lines",
-            line={"color": colour, "dash": dash, "width": 3 if held else 1.2 if measure.held else 2},
+            line={
+                "color": colour, "dash": ("dot", "dashdot")[round_ % 2] if beside else dash,
+                "width": 3 if held else 1.2 if measure.held else 2,
+            },
             marker={"symbol": MARKERS[k % len(MARKERS)], "size": 8, "color": colour},
             opacity=1 if held or not measure.held else faint,
             name=f"{name if several else label}  {value_of(run, column, measure, several)}",
-            legendgroup=str(k), showlegend=held or not several or not has_held,
+            legendgroup=f"{k} beside" if beside and not several else str(k),
+            showlegend=not several or held or not (has_held or beside),
             cliponaxis=False,
         )  # fmt: skip
+
+
+def _mark_the_best(figure: "go.Figure", runs: Sequence[Run], measure: Measure, across: str) -> None:
+    """A ring around each run's best held-out value, and what it is."""
+    for run in runs:
+        k = best_row(run, measure)
+        if k is None:
+            continue
+        x, y = float(run.x[k]), float(run.held[k])
+        figure.add_scatter(
+            x=[x], y=[y], mode="markers", hoverinfo="skip", showlegend=False, cliponaxis=False, name=t("best"),
+            customdata=[None],
+            marker={"symbol": "circle-open", "size": 17, "color": style.CHOSEN, "line": {"width": 3}},
+        )  # fmt: skip
+        if len(runs) == 1:
+            figure.add_annotation(
+                x=x, y=y, text=f"<b>{t('best')} {measure.show(y)}</b>", showarrow=False,
+                yshift=-22,  # below the lowest is room
+                font={"color": style.CHOSEN, "size": 14},
+            )  # fmt: skip
 
 
 def lr_range(
@@ -169,30 +242,31 @@ def sweep_map(
 ) -> dict:
     """A sweep over the settings x and y as a heat-map; the selection `cell` carries x, y (as printed) and run.
 
-    cells: {x: value, y: value, "accuracy": 0..1 or None, "auc": same, "run": name, "state": word};  of two with the
-    same values the later counts, unless only the earlier has a result
+    cells: {x: value, y: value, metric: number or None, "run": name, "state": word};  of two with the same values the
+    later counts, unless only the earlier has a result
     metric: a key of SWEPT;  labels: what to call the settings on screen, otherwise their names
-    Cividis over the range of the results. A cell without one is empty and says its state. The chart is the same on
-    light and dark ground.
+    Cividis over the range of the results, the best bright. A cell without one is empty and says its state. The chart
+    is the same on light and dark ground.
     """
     across, up = labels or (x, y)
-    show = percent if metric == "accuracy" else "{:.3f}".format
+    kind = SWEPT[metric]
     by_place: dict[tuple[str, str], tuple[float | None, str, str]] = {}
     for cell in cells:
         place = _label(cell.get(x)), _label(cell.get(y))
-        value = _share(cell.get(metric))
+        value = _result(cell.get(metric), kind.share)
         if value is None and by_place.get(place, (None,))[0] is not None:
             continue
         by_place[place] = value, str(cell.get("run") or ""), t(str(cell.get("state") or "")) or "–"
     columns, lines = (_sorted({place[k] for place in by_place}) for k in (0, 1))
     results = [value for value, _, _ in by_place.values() if value is not None]
-    low, high = _span(results)
+    low, high = _span(results, kind.share)
+    palette = style.SEQUENTIAL if kind.more else style.SEQUENTIAL[::-1]
     rows = []
     for place in ((a, b) for b in lines for a in columns):
         value, run, state = by_place.get(place, (None, "", t("not run")))
         fill = low if value is None else value  # Vega-Lite drops a row whose colour is null
-        colour = style.at(style.SEQUENTIAL, (fill - low) / (high - low))
-        words = "–" if value is None else show(value)
+        colour = style.at(palette, (fill - low) / (high - low))
+        words = "–" if value is None else kind.show(value)
         rows.append(
             {
                 "x": place[0], "y": place[1], "value": value, "fill": fill, "run": run, "state": state,
@@ -200,23 +274,21 @@ def sweep_map(
                 "black": style.ink_on(colour) == "#000000",
             }
         )  # fmt: skip
-    anchors = len(style.SEQUENTIAL) - 1
+    anchors = len(palette) - 1
     colours = {
         "condition": {"test": "datum.value === null", "value": style.EMPTY},
         "field": "fill",
         "type": "quantitative",
         "scale": {
             "domain": [low + (high - low) * k / anchors for k in range(anchors + 1)],
-            "range": list(style.SEQUENTIAL),
+            "range": list(palette),
         },
-        "legend": legend(
-            t(SWEPT[metric]), [low, (low + high) / 2, high], ".1%" if metric == "accuracy" else ".3f"
-        ),
+        "legend": legend(t(kind.label), [low, (low + high) / 2, high], kind.tick),
     }
     tooltip = [
         {"field": "x", "type": "nominal", "title": across},
         {"field": "y", "type": "nominal", "title": up},
-        {"field": "words", "type": "nominal", "title": t(SWEPT[metric])},
+        {"field": "words", "type": "nominal", "title": t(kind.label)},
         {"field": "run", "type": "nominal", "title": t("run")},
         {"field": "state", "type": "nominal", "title": t("state")},
     ]
@@ -232,7 +304,7 @@ def sweep_map(
     ink = {"condition": {"test": "datum.black", "value": "#000000"}, "value": "#FFFFFF"}
     select = {"type": "point", "fields": ["x", "y", "run"], "toggle": False}
     return {
-        "title": title(_best(rows, metric, across, up, show), source),
+        "title": title(_best(rows, kind, across, up), source),
         "width": "container",
         "height": 48 * max(1, len(lines)),
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -253,22 +325,22 @@ def sweep_map(
     }
 
 
-def _best(rows: list[dict], metric: str, across: str, up: str, show: Callable[[float], str]) -> str:
+def _best(rows: list[dict], kind: Swept, across: str, up: str) -> str:
     done = [row for row in rows if row["value"] is not None]
     if not done:
         return t("No run of the sweep has a result yet")
-    top = max(row["value"] for row in done)
+    top = (max if kind.more else min)(row["value"] for row in done)
     first, *others = [row for row in done if row["value"] == top]
     if others:
         return t(
             "{n} cells share the best {metric}: {value}",
             n=1 + len(others),
-            metric=t(SWEPT[metric]),
-            value=show(top),
+            metric=t(kind.label),
+            value=kind.show(top),
         )
     return t(
         "Best {metric}: {value}, at {x} = {at_x} and {y} = {at_y}",
-        metric=t(SWEPT[metric]), value=show(top), x=across, at_x=first["x"], y=up, at_y=first["y"],
+        metric=t(kind.label), value=kind.show(top), x=across, at_x=first["x"], y=up, at_y=first["y"],
     )  # fmt: skip
 
 
@@ -279,10 +351,10 @@ def _label(value: Any) -> str:
     return "–" if value is None else str(value)
 
 
-def _share(value: Any) -> float | None:
-    """A result in [0, 1]; None for anything else."""
+def _result(value: Any, share: bool) -> float | None:
+    """A finite result, a share in [0, 1]; None for anything else."""
     found = float(numbers([value])[0])
-    return found if 0 <= found <= 1 else None
+    return found if math.isfinite(found) and (not share or 0 <= found <= 1) else None
 
 
 def _sorted(labels: set[str]) -> list[str]:
@@ -294,10 +366,14 @@ def _sorted(labels: set[str]) -> list[str]:
     )
 
 
-def _span(results: list[float]) -> tuple[float, float]:
-    """The lowest and the highest result, at least SPAN apart, within [0, 1]."""
+def _span(results: list[float], share: bool) -> tuple[float, float]:
+    """The lowest and the highest result, at least SPAN apart (other than shares: SPAN times the largest), a share's
+    within [0, 1]."""
     low, high = (min(results), max(results)) if results else (0.0, 1.0)
-    more = max(0.0, SPAN - (high - low)) / 2
+    least = SPAN if share else SPAN * max(abs(low), abs(high), 1e-9)
+    more = max(0.0, least - (high - low)) / 2
     low, high = low - more, high + more
+    if not share:
+        return low, high
     shift = max(0.0, -low) - max(0.0, high - 1)
     return low + shift, high + shift

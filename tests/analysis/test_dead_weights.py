@@ -5,11 +5,11 @@ from torch import nn
 
 from explorer import models
 from explorer.analysis import dead_weights
-from explorer.models import MODELS, ModelSpec
+from explorer.models import CLASSIFIERS, MODELS, ModelSpec
 from explorer.text import Problem
 
 SMALL = {"lenet", "fastnet", "resnet18"}
-NAMES = [pytest.param(name, marks=[] if name in SMALL else [pytest.mark.slow]) for name in MODELS]
+NAMES = [pytest.param(name, marks=[] if name in SMALL else [pytest.mark.slow]) for name in CLASSIFIERS]
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -1,4 +1,5 @@
-"""Laws for every entry of MODELS, and a planted fault that each of them must catch."""
+"""Laws for every classifier of MODELS, and a planted fault that each of them must catch. What draws: see
+test_generators.py."""
 
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from explorer import models
-from explorer.models import MODELS, ModelSpec, fastnet, lenet
+from explorer.models import CLASSIFIERS, GENERATORS, MODELS, ModelSpec, fastnet, lenet
 from explorer.text import Problem
 
 PARAMETERS = {  # for ten classes, buffers left out; a new model writes its own line here
@@ -24,7 +25,7 @@ PARAMETERS = {  # for ten classes, buffers left out; a new model writes its own 
     "drn-d-22-published": 15_885_882,
 }
 LARGE = {"resnet34", "resnet50", "resnet101", "drn-c-26"}
-NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in MODELS]
+NAMES = [pytest.param(name, marks=[pytest.mark.slow] if name in LARGE else []) for name in CLASSIFIERS]
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -123,7 +124,7 @@ def test_pooled_linear_holds_exactly_where_it_is_declared(name: str) -> None:
     assert faults_of_pooling(models.build(name, 10, seed=0), MODELS[name].pooled_linear) == []
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_the_parameters_are_as_many_as_written_down(name: str) -> None:
     with torch.device("meta"):
         assert models.parameter_count(MODELS[name].build(10)) == PARAMETERS[name]
@@ -143,10 +144,11 @@ def test_convolutions_lie_channels_last(name: str) -> None:
 
 
 def test_every_entry_says_what_it_is() -> None:
-    for spec in MODELS.values():
-        assert spec.task == "classifier" and spec.paper and spec.stem
+    for spec in CLASSIFIERS.values():
+        assert spec.task == "classifier" and spec.paper and spec.stem and spec.layers
         assert spec.precision in ("conv", "depthwise")
-    assert set(PARAMETERS) == set(MODELS)
+    assert set(PARAMETERS) == set(CLASSIFIERS)
+    assert MODELS == CLASSIFIERS | GENERATORS and not CLASSIFIERS.keys() & GENERATORS.keys()
 
 
 def test_an_unknown_model_lists_the_known_ones() -> None:

@@ -46,6 +46,18 @@ def test_it_ends_where_the_smoothed_loss_is_four_times_its_lowest() -> None:
     assert len(found) == 33 and found[-1][2] == 9.0
 
 
+def test_a_loss_that_falls_below_zero_goes_on_until_it_has_risen_as_far() -> None:
+    falling = [-100.0] * 10 + [-1000.0] * 20
+    assert len(list(lr_range(told(falling), steps=30))) == 30
+    found = list(lr_range(told([*falling, *[9000.0] * 20]), steps=50))
+    assert 31 < len(found) < 36
+    rates = np.geomspace(1e-5, 10, 100)
+    assert (
+        suggest(rates, np.full(100, -1000.0)) is None
+        and suggest(rates, np.linspace(-100, -3000, 100)) is not None
+    )
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_it_ends_before_a_loss_that_is_no_number(bad: float) -> None:
     found = list(lr_range(told([2.0, 1.5, bad, 1.0]), steps=4))

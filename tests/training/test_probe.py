@@ -87,6 +87,26 @@ def test_without_held_out_pictures_no_evaluation() -> None:
     assert found.evaluate_seconds == 0 and found.total_seconds == pytest.approx(22 * found.seconds_per_step)
 
 
+def test_an_evaluation_of_what_draws_is_measured_whole() -> None:
+    """Its grid takes as long for a few held-out pictures as for many."""
+    from explorer.training.variational import Variational
+
+    recipe = dataclasses.replace(RECIPES["vae-digits"], width=16, epochs=1)
+    seen, evaluate = [], Variational.evaluate
+
+    def slow(self: Variational) -> dict:
+        seen.append(len(self.held))
+        time.sleep(LOOK)
+        return evaluate(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Variational, "evaluate", slow)
+        found = probe("vae", "digits", recipe, "cpu", seconds=0.0)
+    assert seen == [140] and found.evaluate_seconds >= LOOK
+    expected = found.steps * found.seconds_per_step + found.evaluate_seconds
+    assert found.total_seconds == pytest.approx(expected)
+
+
 def test_memory_is_the_peak_even_of_what_is_given_back() -> None:
     ballast = bytearray(700_000_000)  # a server is large: what it has must not hide what its child takes
     code = (

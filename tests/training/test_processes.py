@@ -41,6 +41,31 @@ def test_two_processes_see_half_of_each_batch_and_end_with_the_same_weights(tmp_
     assert moved > 1e-3, "nothing was trained"
 
 
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict]:
+    """What two processes have reached with every model that draws."""
+    folder = tmp_path_factory.mktemp("two")
+    done = launch(2, "tests/training/two_generators.py", str(folder))
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (torch.load(folder / f"2-{rank}.pt", weights_only=True) for rank in (0, 1))
+    return first, second
+
+
+@pytest.mark.parametrize("way", ["vae", "gan", "plain", "ddpm"])
+def test_two_processes_end_with_the_same_nets_that_draw(drawn: tuple[dict, dict], way: str) -> None:
+    first, second = (found[way] for found in drawn)
+    for one, two in zip(first["seen"], second["seen"], strict=True):
+        assert len(one) == len(two) == 10 and not set(one) & set(two)
+    assert first["nets"].keys() == second["nets"].keys()
+    for net, tensors in first["nets"].items():
+        for key, value in tensors.items():
+            if "running" in key and (net != "average" or way == "plain"):
+                continue  # of the process' own pictures; what is kept is the first one's
+            assert torch.equal(value, second["nets"][net][key]), f"the processes differ in {net}: {key}"
+    if way != "plain":
+        assert torch.equal(first["grid"], second["grid"]), "the processes draw different pictures"
+
+
 def test_the_command_trains_one_run_with_two_processes(tmp_path: Path) -> None:
     # `--`: torchrun would take --run for an abbreviation of an option of its own
     train = [

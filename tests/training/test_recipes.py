@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from explorer import text
+from explorer import models, text
 from explorer.text import Problem
 from explorer.training import (
     CHOICES,
@@ -19,7 +19,18 @@ from explorer.training import (
     default_recipe,
     fitted,
     make_recipe,
+    recipe_class,
+    recipes_of,
 )
+from explorer.training.recipes import RECIPE_OF
+
+# name -> type of every setting that any kind of recipe has, in the order of the kinds
+SETTINGS = {
+    field.name: field.type
+    for kind in RECIPE_OF.values()
+    for field in dataclasses.fields(kind)
+    if field.name != "summary"
+}
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -106,11 +117,11 @@ def test_settings_are_read_as_their_type_and_the_rest_stays() -> None:
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(Problem, match="Unknown recipe 'long'; known: short, fastnet, digits, slides"):
+    with pytest.raises(Problem, match="Unknown recipe 'long'; known: short, fastnet, digits, slides, vae"):
         make_recipe("long")
     with pytest.raises(
         Problem,
-        match="Unknown setting 'learning_rate'; known: epochs, batch, optimizer, lr, momentum, nesterov",
+        match=r"Unknown setting 'learning_rate'; known: epochs, batch, lr, schedule, .* optimizer, momentum, nest",
     ):
         make_recipe("short", {"learning_rate": "1"})
     with pytest.raises(Problem, match="Unknown setting 'summary'"):
@@ -124,6 +135,15 @@ def test_unknown_names_list_the_known_ones() -> None:
     ):
         with pytest.raises(Problem, match=f"Recipe: {name} is 'x'; known: {known}"):
             make_recipe("short", {name: "x"})
+    for recipe, name, known in (
+        ("ddpm", "prediction", "v, eps"),
+        ("ddpm", "weighting", "min-snr, none"),
+        ("dcgan", "gan_loss", "bce, hinge"),
+    ):
+        with pytest.raises(Problem, match=f"Recipe: {name} is 'x'; known: {known}"):
+            make_recipe(recipe, {name: "x"})
+    with pytest.raises(Problem, match="Unknown setting 'shift'"):
+        make_recipe("vae", {"shift": "2"})
 
 
 @pytest.mark.parametrize(
@@ -146,6 +166,62 @@ def test_a_value_that_does_not_fit_is_one_sentence(setting: str, value: str, rea
         make_recipe("short", {setting: value})
 
 
+@pytest.mark.parametrize(
+    ("recipe", "setting", "value", "reason"),
+    [
+        ("dcgan", "beta1", "1", "between 0 and 0.9999"), ("ddpm", "beta2", "-1", "between"),
+        ("ddpm", "clip", "1001", "between 0 and 1000"), ("ddpm", "label_drop", "1.5", "between 0 and 1"),
+        ("vae", "width", "8", "between 16 and 1024"), ("vae", "latent", "1", "between 2 and 1024"),
+        ("vae", "kl", "-1", "between 0 and 100"), ("dcgan", "lr_ratio", "0", "between 0.01 and 100"),
+        ("dcgan", "d_steps", "0", "between 1 and 10"), ("dcgan", "spectral", "maybe", "expected bool"),
+    ],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_what_draws_is_one_sentence(
+    recipe: str, setting: str, value: str, reason: str
+) -> None:
+    with pytest.raises(Problem, match=reason):
+        make_recipe(recipe, {setting: value})
+
+
+def test_every_net_has_recipes_of_its_own_kind_and_refuses_others() -> None:
+    assert {recipe.task for recipe in RECIPES.values()} == {spec.task for spec in models.MODELS.values()}
+    for model in models.MODELS:
+        names = recipes_of(model)
+        assert default_recipe(model, "digits") in names and default_recipe(model, "cifar10") in names
+        for name, recipe in RECIPES.items():
+            if name in names:
+                check_sizes(recipe, model)
+            else:
+                with pytest.raises(Problem, match=f"not for {model}; recipes for it: {', '.join(names)}"):
+                    check_sizes(recipe, model)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_a_kind_is_judged_by_is_one_of_what_it_measures_or_a_distance(name: str) -> None:
+    kind = recipe_class({"classifier": "lenet", "vae": "vae", "gan": "dcgan"}.get(RECIPES[name].task, "ddpm"))
+    assert type(RECIPES[name]) is kind and "loss" in kind.measures
+    assert kind.judged_by[0] in {*kind.measures, "kid"}
+    assert [RECIPES[name].work(step, 10) for step in (0, 5, 10)] == [0, 5, 10]
+
+
+@pytest.mark.parametrize(
+    ("width", "fits"),
+    [(16, True), (48, True), (80, True), (96, True), (112, False), (60, False), (128, True)],
+)
+def test_a_width_that_attention_cannot_share_out_is_refused_before_training(width: int, fits: bool) -> None:
+    recipe = make_recipe("ddpm", {"width": str(width)})
+    net = models.build("ddpm", 3, seed=0, **recipe.model_args()) if fits else None
+    if net:
+        check_sizes(recipe, "ddpm")
+        said = net(
+            torch.zeros(1, 3, 32, 32), torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64)
+        )
+        assert said.shape == (1, 3, 32, 32)
+        return
+    with pytest.raises(Problem, match=f"Width {width} does not suit ddpm"):
+        check_sizes(recipe, "ddpm")
+
+
 @pytest.mark.parametrize("grow", [0.0, 0.25, 0.8, 1.0])
 def test_pictures_grow_from_a_half_over_three_quarters_to_whole_and_work_adds_up(grow: float) -> None:
     recipe = make_recipe("short", {"grow": str(grow)})
@@ -165,16 +241,15 @@ def test_a_net_of_one_size_is_not_shown_others() -> None:
 
 
 def test_every_setting_has_its_bounds_or_names() -> None:
-    types = {f.name: f.type for f in dataclasses.fields(Recipe) if f.name != "summary"}
-    assert {name for name, kind in types.items() if kind in (int, float)} == set(RANGES)
-    assert {name for name, kind in types.items() if kind is str} == set(CHOICES)
-    assert {name for name, kind in types.items() if kind is bool} == {"nesterov"}
+    assert {name for name, kind in SETTINGS.items() if kind in (int, float)} == set(RANGES)
+    assert {name for name, kind in SETTINGS.items() if kind is str} == set(CHOICES)
+    switches = {"nesterov", "spectral", "conditional", "compile"}
+    assert {name for name, kind in SETTINGS.items() if kind is bool} == switches
 
 
 def unhelpful(helps: dict[str, str]) -> list[str]:
     """Settings whose sentence is missing, left over, or does not say the bounds or names in either language."""
-    settings = [f.name for f in dataclasses.fields(Recipe) if f.name != "summary"]
-    found = [name for name in {*settings, *helps} if name not in helps or name not in settings]
+    found = [name for name in {*SETTINGS, *helps} if name not in helps or name not in SETTINGS]
     for name in helps.keys() - set(found):
         words = CHOICES.get(name) or [f"{bound:,}" for bound in RANGES.get(name, ())]
         for sentence in (helps[name], text.catalogue()[helps[name]]):
@@ -185,7 +260,7 @@ def unhelpful(helps: dict[str, str]) -> list[str]:
 
 def test_every_setting_says_what_it_does_and_its_bounds() -> None:
     assert unhelpful(HELP) == []
-    assert list(HELP) == [f.name for f in dataclasses.fields(Recipe) if f.name != "summary"]
+    assert HELP.keys() == SETTINGS.keys()
 
 
 def test_the_law_of_help_sees_a_fault() -> None:

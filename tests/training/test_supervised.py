@@ -227,7 +227,7 @@ def test_one_batch_is_learnt_by_heart(digits) -> None:
 def test_labels_that_say_nothing_are_not_learnt(digits) -> None:
     """The same, but the pictures change every step: what it learns is the pictures, not some leak of the labels."""
     task = make(digits, "lenet", epochs=3, average="none")
-    task.labels = task.labels[torch.randperm(160, generator=torch.Generator().manual_seed(0))]
+    task.feed.labels = task.feed.labels[torch.randperm(160, generator=torch.Generator().manual_seed(0))]
     accuracy = np.mean([task.step(step)["accuracy"].item() for step in range(8)])
     assert accuracy < 0.3
 
@@ -322,7 +322,7 @@ def test_each_picture_is_seen_once_an_epoch_in_an_order_of_the_epoch(digits) -> 
         whole = task._normalized(task.images)
         order = [int((whole - picture).abs().sum((1, 2, 3)).argmin()) for picture in found]
         assert sorted(order) == list(range(160)) or len({p.tobytes() for p in digits.images}) < 160
-        assert torch.equal(task.labels[order], labels)
+        assert torch.equal(task.feed.labels[order], labels)
         orders.append(order)
     assert orders[0] != orders[1] and orders[0] != sorted(orders[0])
 
@@ -334,7 +334,7 @@ def test_two_epochs_show_both_sides_of_every_picture(digits) -> None:
     for step in range(16):
         epoch = step // 8
         images, _ = task._batch(step)
-        for picture, index in zip(images, task.order[1][(step % 8) * 20 :]):
+        for picture, index in zip(images, task.feed.order[1][(step % 8) * 20 :]):
             as_it_is, mirrored = (
                 torch.equal(picture, whole[index]),
                 torch.equal(picture, whole[index].flip(2)),
@@ -342,7 +342,7 @@ def test_two_epochs_show_both_sides_of_every_picture(digits) -> None:
             assert as_it_is or mirrored
             if as_it_is != mirrored:  # a symmetric digit is both
                 sides.setdefault(int(index), set()).add(mirrored)
-                assert mirrored == bool(task.coins[index] ^ bool(epoch))
+                assert mirrored == bool(task.feed.coins[index] ^ bool(epoch))
     assert len(sides) > 140 and all(side == {True, False} for side in sides.values())
 
 

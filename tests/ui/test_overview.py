@@ -1,6 +1,7 @@
 """Reported figures beside ours, and the cards' numbers in words."""
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -49,6 +50,51 @@ def test_a_run_of_their_recipe_and_one_of_ours_stand_in_different_columns() -> N
     assert row == ["ResNet-18", "93.79 %", "94.12 % (theirs) after 4,500,000 pictures", "94.12 % (ours)"]
     assert all(not words for column in list(table.values())[2:] for words in column[1:])
     assert plain(table["Reported"][-1]) == "≥ 98 %"
+
+
+def drawing(name: str, model: str = "dcgan", recipe: str = "", **scores: Any) -> Card:
+    samples = {"fid": 87.5, "fid_n": 5000, "reference": "cifar10:train", "reference_n": 50_000} | scores
+    made_by = {"name": recipe, "images_seen": 6_000_000}
+    return Card(name, model, task="gan", recipe=made_by, metrics={"samples": samples})
+
+
+def test_a_reported_fid_stands_beside_ours_with_what_it_was_measured_on() -> None:
+    cards = [
+        THEIRS, drawing("slow", recipe="dcgan-slides"), drawing("fast", recipe="dcgan", fid=41.234),
+        drawing("x", "ddpm"),
+    ]  # fmt: skip
+    of_dcgan, of_ddpm = zip(*overview.reported_table("fid", cards).values())
+    assert [plain(words) for words in of_dcgan] == [
+        "DCGAN", "189.13", "87.50, FID-5k against 50k train (slow) after 6,000,000 of their 10,000,000 pictures",
+        "41.23, FID-5k against 50k train (fast)",
+    ]  # fmt: skip
+    assert [plain(words) for words in of_ddpm] == ["DDPM", "35.33", "", "87.50, FID-5k against 50k train (x)"]
+
+
+def test_an_fid_of_another_number_of_pictures_does_not_stand_beside_the_reported_one() -> None:
+    many, few = drawing("many", fid_n=10_000), drawing("few", fid_n=500)
+    bare = Card("bare", "dcgan", task="gan", metrics={})
+    digits = replace(drawing("digits"), data="digits")
+    table = overview.reported_table("fid", [many, few, bare, digits])
+    assert not any(words for column in list(table.values())[2:] for words in column)
+
+
+def test_how_many_pictures_they_saw_is_what_their_recipe_says() -> None:
+    for name, pictures in overview.SEEN_BY_THEM.items():
+        epochs = re.search(r"(\d+) epochs", reported.recipes()[name])
+        assert epochs and int(epochs[1]) * 50_000 == pictures and name in overview.SAME_RECIPE
+
+
+def test_a_generator_says_its_fid_and_of_what_and_what_it_is_not_worth() -> None:
+    cards = [drawing("slow"), Card("new", "ddpm", task="diffusion", metrics={})]
+    table = overview.generator_table(cards)
+    assert [plain(column[0]) for column in table.values()] == [
+        "slow", "cifar10", "87.50", "FID-5k against 50k train", "11.2 M", "22.4 MB",
+    ]  # fmt: skip
+    assert [column[1] for column in table.values()][2:4] == ["not scored yet", ""]
+    first, second = overview.purposes([cards[0], drawing("few", fid_few=True)])
+    assert "2,048" not in first and "Fewer than 2,048 pictures" in second
+    assert len({*overview.TASKS.values()}) == 4
 
 
 def test_what_is_known_of_several_figures_is_said_once() -> None:

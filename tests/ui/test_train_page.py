@@ -5,18 +5,23 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints, data, jobs, models, runs, text
 from explorer.files import read_json, write_json
-from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe
-from explorer.ui import language, settings, trainings  # noqa: F401 (language: answers ?lang=)
+from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe, recipe_class, recipes_of
+from explorer.training.recipes import RECIPE_OF
+from explorer.ui import grids, language, settings, trainings  # noqa: F401 (language: answers ?lang=)
+from explorer.views.measures import MEASURES, OF_TASK
+from tests.made_up_runs import KID, made_up_run
 from tests.test_pages import everything
 from tests.test_pages import opened as in_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = [field.name for field in dataclasses.fields(Recipe) if field.name != "summary"]
+DRAWING = list(models.GENERATORS)
 
 
 @pytest.fixture(autouse=True)
@@ -70,29 +75,128 @@ def trained(name: str = "mine", **options) -> str:
 # --- the form ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_setting_of_a_recipe_has_one_place_a_name_and_help() -> None:
+def test_every_setting_of_every_kind_of_recipe_has_one_place_a_name_and_help() -> None:
+    every = {
+        field.name: getattr(kind(), field.name)
+        for kind in RECIPE_OF.values()
+        for field in dataclasses.fields(kind)
+        if field.name != "summary"
+    }
     placed = [name for names in settings.GROUPS.values() for name in names]
-    assert sorted(placed) == sorted(FIELDS) and settings.NAMES.keys() == HELP.keys() == set(FIELDS)
-    for name in FIELDS:
-        known = isinstance(getattr(Recipe(), name), bool) or name in CHOICES or name in RANGES
-        assert known, f"{name} has neither choices nor a range"
+    assert sorted(placed) == sorted(every) and settings.NAMES.keys() == HELP.keys() == every.keys()
+    for name, value in every.items():
+        assert isinstance(value, bool) or name in CHOICES or name in RANGES, (
+            f"{name} has neither choices nor a range"
+        )
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-@pytest.mark.parametrize(
-    "net", [name for name, spec in models.MODELS.items() if spec.task == "classifier"][:3]
-)
+@pytest.mark.parametrize("recipe", recipes_of("lenet"))
+@pytest.mark.parametrize("net", list(models.CLASSIFIERS)[:3])
 def test_the_form_of_every_recipe_asks_for_that_recipe(recipe: str, net: str) -> None:
+    asks_for(recipe, net)
+
+
+@pytest.mark.parametrize(("net", "recipe"), [(net, name) for net in DRAWING for name in recipes_of(net)])
+def test_the_form_of_what_draws_asks_for_its_recipe(net: str, recipe: str, idle: None) -> None:
+    app = asks_for(recipe, net)
+    assert not [
+        node for node in everything(app.main) if str(getattr(node, "key", "")).startswith("optimizer|")
+    ]
+
+
+def asks_for(recipe: str, net: str) -> AppTest:
     app = opened(do="new", net=net, recipe=recipe)
     start = app.button(key="start")
     assert not start.disabled
+    fields = [field.name for field in dataclasses.fields(recipe_class(net)) if field.name != "summary"]
     start.click().run()
     found = runs.statuses()
     assert len(found) == 1 and (found[0].model, found[0].data) == (net, "digits")
     config = read_json(runs.folder_of(found[0].name) / "config.json")
     fitted = runs.recipe_for(net, "digits", recipe)
-    assert {key: config["recipe"][key] for key in FIELDS} == {key: getattr(fitted, key) for key in FIELDS}
+    assert {key: config["recipe"][key] for key in fields} == {key: getattr(fitted, key) for key in fields}
     assert config["recipe_name"] == recipe
+    return app
+
+
+@pytest.fixture
+def idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs that do nothing: what a click asks for is looked at, not trained."""
+    sleep = "import time; from explorer.reporter import attached\nwith attached(): time.sleep(60)"
+    monkeypatch.setattr(jobs, "COMMAND", (jobs.sys.executable, "-c", sleep))
+
+
+def test_a_task_leads_to_its_nets_and_recipes_and_back() -> None:
+    app = opened(do="new")
+    assert app.selectbox(key="net").value in models.CLASSIFIERS
+    app.selectbox(key="task").select("draw").run()
+    sound(app)
+    assert app.selectbox(key="net").options == [
+        "vae · variational autoencoder", "dcgan · GAN", "ddpm · diffusion model",
+    ]  # fmt: skip
+    assert "slides" not in {part.key for part in app.button}, "the course gives no recipe for its VAE"
+    app.selectbox(key="net").select("dcgan").run()
+    assert app.selectbox(key="recipe").options == ["best known for the net", *recipes_of("dcgan")]
+    sound(app.run())
+    app.selectbox(key="task").select("classify").run()
+    assert sound(app.run()).selectbox(key="net").value in models.CLASSIFIERS
+
+
+@pytest.mark.parametrize(
+    ("net", "recipe", "value"), [("dcgan", "dcgan-slides", "189.13"), ("ddpm", "ddpm-slides", "35.33")]
+)
+def test_the_course_s_recipe_of_what_draws_says_what_was_reported(net: str, recipe: str, value: str) -> None:
+    app = opened(do="new", net=net)
+    assert app.selectbox(key="task").value == "draw", "a link names the net alone"
+    app.button(key="slides").click().run()
+    sound(app)
+    assert app.selectbox(key="recipe").value == recipe
+    assert any(value in part.value and "FID" in part.value for part in app.info)
+    assert keyed(app, "epochs|").value == RECIPES[recipe].epochs
+
+
+def test_a_change_of_what_draws_is_trained_with_in_every_group(idle: None) -> None:
+    app = opened(do="new", net="ddpm")
+    for group in settings.GROUPS:
+        app.session_state[f"group {group}"] = True
+    sound(app.run())
+    keyed(app, "width|").set_value(32)
+    keyed(app, "prediction|").select("eps")
+    keyed(app, "flip|").select("random")
+    sound(app.run())
+    assert keyed(app, "step_epochs|").disabled and not keyed(app, "lr_peak|").disabled
+    assert not keyed(app, "decay|").disabled, "there is no average to choose, so its decay always counts"
+    alts = [picture.alt for node in app.get("image") for picture in node.proto.imgs]
+    assert any("as it is" in alt for alt in alts) and any("augmented" in alt for alt in alts)
+    app.button(key="start").click().run()
+    recipe = read_json(runs.folder_of(runs.statuses()[0].name) / "config.json")["recipe"]
+    assert (recipe["width"], recipe["prediction"], recipe["flip"]) == (32, "eps", "random")
+
+
+def test_a_width_that_does_not_suit_is_one_sentence_before_the_start() -> None:
+    app = opened(do="new", net="ddpm")
+    app.session_state["group Net and loss"] = True
+    sound(app.run())
+    keyed(app, "width|").set_value(100)
+    app.run()
+    assert not app.exception and ["Width 100 does not suit ddpm" in part.value for part in app.error] == [
+        True
+    ]
+    assert "start" not in {part.key for part in app.button}
+
+
+def test_the_preview_of_what_draws_is_pictures_and_their_mirror_images() -> None:
+    from explorer.training.batches import preview
+
+    train = data.load("digits", "train").take(np.arange(8))
+    seen = preview(train.images, RECIPES["dcgan"], train.mean, train.std, rows=4)
+    assert seen.shape == (4, *train.images.shape) and seen.dtype == np.uint8
+    either = [{row[k].tobytes() for row in seen} for k in range(8)]
+    both = [{each.tobytes(), each[:, :, ::-1].tobytes()} for each in train.images]
+    assert all(one <= other for one, other in zip(either, both))
+    assert any(len(one) == 2 for one in either), "a coin every time"
+    same = preview(train.images, RECIPES["dcgan-digits"], train.mean, train.std, rows=2)
+    assert all((row == train.images).all() for row in same), "flip=none"
 
 
 def test_a_changed_setting_is_trained_with_and_a_hostile_one_is_one_sentence() -> None:
@@ -121,10 +225,11 @@ def test_another_net_or_recipe_starts_from_its_own_values() -> None:
 def test_a_value_in_a_group_that_was_closed_again_is_trained_with() -> None:
     app = opened(do="new", net="lenet")
     assert not [node for node in everything(app.main) if str(getattr(node, "key", "")).startswith("cutout|")]
-    app.session_state["group 2"] = True
+    app.session_state["group Augmentation"] = True
     sound(app.run())
     keyed(app, "cutout|").set_value(6).run()
-    app.session_state["group 2"] = False
+    assert keyed(app, "cutout|").value == 6, "the group, which has another title now, is still open"
+    app.session_state["group Augmentation"] = False
     sound(app.run())
     app.button(key="start").click().run()
     assert read_json(runs.folder_of(runs.statuses()[0].name) / "config.json")["recipe"]["cutout"] == 6
@@ -132,7 +237,7 @@ def test_a_value_in_a_group_that_was_closed_again_is_trained_with() -> None:
 
 def test_the_rate_s_chart_shows_the_steps_of_the_recipe() -> None:
     app = opened(do="new", net="lenet", recipe="slides")
-    app.session_state["group 1"] = True
+    app.session_state["group Learning rate over time"] = True
     sound(app.run())
     (chart,) = app.get("vega_lite_chart")
     spec = json.loads(chart.proto.spec)
@@ -180,9 +285,7 @@ def test_a_clone_of_a_run_that_cannot_be_read_starts_with_the_recipe(recipe: obj
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
-def test_two_clicks_on_one_button_train_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    sleep = "import time; from explorer.reporter import attached\nwith attached(): time.sleep(60)"
-    monkeypatch.setattr(jobs, "COMMAND", (jobs.sys.executable, "-c", sleep))
+def test_two_clicks_on_one_button_train_once(idle: None) -> None:
     app = opened(do="new", net="lenet")
     for _ in range(2):
         app.button(key="start").click()
@@ -260,6 +363,123 @@ def test_several_runs_are_laid_over_each_other() -> None:
     assert app.multiselect(key="with").value == ["other"]
 
 
+# --- runs of what draws -----------------------------------------------------------------------------------------------
+
+
+def pictures_of(app: AppTest) -> list[str]:
+    """The alt texts of all pictures on the page."""
+    return [picture.alt for node in app.get("image") for picture in node.proto.imgs]
+
+
+def curve_of(app: AppTest) -> str:
+    """The title of the curves."""
+    (figure,) = app.get("plotly_chart")
+    return json.loads(figure.proto.spec)["layout"]["title"]["text"].replace("<br>", " ")
+
+
+def test_whatever_a_step_logs_is_drawn() -> None:
+    assert OF_TASK.keys() == RECIPE_OF.keys()
+    for task, kind in RECIPE_OF.items():
+        drawn = [MEASURES[key] for key in OF_TASK[task][0]]
+        assert set(kind.measures) <= {column for each in drawn for column in (each.training, each.beside)}
+        assert f"held_out_{kind.judged_by[0]}" in {each.held for each in drawn}, task
+
+
+def test_evaluations_look_at_as_many_pictures_as_the_page_says() -> None:
+    from explorer.training import diffusion, variational, watching
+
+    modules = {"gan": watching.MOST, "vae": variational.WATCHED, "diffusion": diffusion.WATCHED}
+    assert modules == trainings.MOST_HELD
+    assert grids.ROWS == watching.ROWS
+
+
+@pytest.mark.parametrize("net", DRAWING)
+def test_a_tiny_training_of_what_draws_and_its_page(net: str) -> None:
+    small = {"width": "16", "batch": "200", "holdout": "140"}
+    runs.create(net, "digits", settings=small, epochs=0.5, name="tiny", device="cpu")
+    for _ in runs.drive("tiny"):
+        pass
+    status, (measure, _) = runs.status("tiny"), recipe_class(net).judged_by
+    assert status.state == "done" and status.held_out is None
+    assert status.judged == runs.metrics("tiny")[-1][f"held_out_{measure}"]
+    assert grids.steps_of("tiny") == [status.total]
+    app = opened(do="runs", run="tiny")
+    labels = {metric.label: metric.delta for metric in app.metric}
+    held = {"dcgan": "KID, held-out"}.get(net, "Loss, held-out")
+    assert labels[held].startswith("n = 140, epoch") and not [label for label in labels if "ccuracy" in label]
+    (alt,) = pictures_of(app)
+    assert alt.startswith("50 drawn pictures: tiny after epoch") and "columns: 0, 1, 2" in alt
+    for key in OF_TASK[models.spec(net).task][0]:
+        assert curve_of(opened(do="runs", run="tiny", curve=key)) != "No values yet"
+
+
+def test_a_gan_s_run_shows_its_pictures_over_time_and_the_address_names_the_moment() -> None:
+    made_up_run("mine", "dcgan")
+    app = opened(do="runs", run="mine")
+    large, *beside = pictures_of(app)
+    assert large.startswith("50 drawn pictures: mine after epoch 4, seeds 0 to 49")
+    assert beside == [
+        "Drawn pictures: first: epoch 1", "Drawn pictures: lowest KID: epoch 2", "Drawn pictures: newest: epoch 4",
+    ]  # fmt: skip
+    assert curve_of(app) == f"Lowest KID {KID} at epoch 2; 0.05 at epoch 4"
+    slider = app.select_slider[0]
+    assert slider.value == 120 and "grid" not in app.query_params
+    slider.set_value(60).run()
+    assert sound(app).query_params["grid"] in ("60", ["60"])
+    assert pictures_of(app)[0].startswith("50 drawn pictures: mine after epoch 2,")
+    again = opened(do="runs", run="mine", grid="60")
+    assert again.select_slider[0].value == 60
+    assert opened(do="runs", run="mine", grid="61").select_slider[0].value == 120, (
+        "no such moment: the newest"
+    )
+    tiles = {metric.label: metric for metric in app.metric}
+    assert (
+        tiles["KID, held-out"].value == "0.05" and tiles["KID, held-out"].delta == f"lowest {KID} at epoch 2"
+    )
+    assert tiles["Discriminator is right"].value == "75.0 %" and "Images/s" in tiles
+
+
+def test_a_run_that_is_told_no_class_has_no_columns_of_classes() -> None:
+    made_up_run("plain", "dcgan", recipe="dcgan-collapse")
+    large = pictures_of(opened(do="runs", run="plain"))[0]
+    assert "columns" not in large and "no class" in large
+
+
+def test_a_picture_that_cannot_be_read_costs_its_place_and_no_more() -> None:
+    made_up_run("mine", "ddpm")
+    (runs.folder_of("mine") / "grids" / "step-00000120.png").write_bytes(b"torn")
+    (runs.folder_of("mine") / "grids" / "step-x.png").write_bytes(b"not ours")
+    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=60)
+    app.query_params["do"] = "runs"
+    app.run()
+    assert not app.exception and [part.value for part in app.error] == [
+        "The pictures after step 120 cannot be read."
+    ]
+    assert app.metric and app.get("plotly_chart")
+
+
+def test_runs_of_different_kinds_share_speed_and_rate_and_stand_in_one_list() -> None:
+    made_up_run("a", "lenet"), made_up_run("b", "dcgan"), made_up_run("c", "ddpm")
+    app = opened(do="runs", run="b", **{"with": "c"})
+    assert app.segmented_control(key="curve").options == ["learning rate", "pictures a second"]
+    assert "Drawn pictures: c" in pictures_of(app), "its newest beside ours"
+    table = app.dataframe[0].value
+    assert list(table["Held-out accuracy"].dropna()) == [90.0] and list(table["Held-out KID"].dropna()) == [
+        0.05
+    ]
+    assert len(table["Held-out loss"].dropna()) == 1
+    alone = opened(do="runs", run="a")
+    assert "accuracy" in alone.segmented_control(key="curve").options
+
+
+def test_a_clone_of_what_draws_starts_with_its_settings() -> None:
+    made_up_run("mine", "vae", settings={"latent": "8", "kl": "0.5"})
+    app = opened(do="new", clone="mine", net="vae", data="digits", recipe="vae-digits")
+    app.session_state["group Net and loss"] = True
+    sound(app.run())
+    assert (keyed(app, "latent|").value, keyed(app, "kl|").value) == (8, 0.5)
+
+
 # --- sweeps and tests ------------------------------------------------------------------------------------------------
 
 
@@ -277,6 +497,63 @@ def test_a_sweep_from_the_form_to_its_map() -> None:
     assert [cell["over"] for cell in cells] == [{"lr": 0.1, "batch": 400}, {"lr": 0.05, "batch": 400}]
     assert all(0 < cell["accuracy"] <= 1 and 0 < cell["auc"] <= 1 for cell in cells)
     opened(do="sweep", sweep=name, metric="auc")
+
+
+def test_a_sweep_of_what_draws_is_judged_by_its_own_measure() -> None:
+    over = {"kl": ["1", "0.1"], "latent": ["8"]}
+    small = {"width": "16", "batch": "400", "holdout": "140"}
+    runs.create_sweep("s", "vae", "digits", over, small, epochs=0.4, device="cpu")
+    assert [cell["judged"] for cell in runs.cells("s")] == [None, None]
+    for _ in runs.drive_sweep("s"):
+        pass
+    found = runs.cells("s")
+    for cell in found:
+        assert cell["accuracy"] is None and (cell["measure"], cell["model"]) == ("loss", "vae")
+        assert cell["judged"] == runs.metrics(cell["run"])[-1]["held_out_loss"]
+    app = opened(do="sweep", net="vae", sweep="s")
+    assert [node.key for node in app.segmented_control] == ["do"], (
+        "there is one measure, and nothing to choose"
+    )
+    (chart,) = app.get("vega_lite_chart")
+    assert "held-out loss, nats" in " ".join(json.loads(chart.proto.spec)["title"]["text"])
+    swept = app.selectbox(key="sweep_x").options
+    assert any("(latent)" in each for each in swept) and not any("(momentum)" in each for each in swept)
+
+
+def test_what_is_kept_of_evaluations_is_the_best_where_the_best_is_kept() -> None:
+    from explorer.runs.driving import _held_out
+    from explorer.training.loop import Progress
+
+    folder = runs.folder_of(made_up_run("mine", "dcgan"))
+    for keep, before, now, expected in (
+        ("best", 0.1, 0.2, 0.1), ("best", 0.2, 0.1, 0.1), ("last", 0.1, 0.2, 0.2), ("best", None, 0.2, 0.2),
+    ):  # fmt: skip
+        write_json(folder / "state.json", {} if before is None else {"judged": before})
+        recipe = dataclasses.replace(RECIPES["dcgan"], keep=keep)
+        progress = Progress(1, 2, 0.5, {}, 1.0, 1.0, {"kid": now})
+        assert _held_out(progress, recipe, folder) == {"judged": expected}
+    progress = Progress(1, 2, 0.5, {}, 1.0, 1.0, {"accuracy": 0.5, "loss": 1.0, "auc": 0.75})
+    kept = _held_out(progress, dataclasses.replace(RECIPES["short"], keep="last"), folder)
+    assert kept == {"held_out": 0.5, "held_out_auc": 0.75, "judged": 0.5}
+
+
+def test_a_rate_test_of_a_gan_is_not_offered_and_says_why() -> None:
+    app = opened(do="range", net="dcgan")
+    assert "lr range run" not in {part.key for part in app.button}
+    assert any("opponent" in part.value and "KID" in part.value for part in app.info)
+    for net in ("vae", "ddpm"):
+        assert "lr range run" in {part.key for part in opened(do="range", net=net).button}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", DRAWING)
+def test_an_estimate_of_what_draws(net: str) -> None:
+    app = opened(do="new", net=net)
+    app.button(key="estimate").click().run()
+    job = next(job for job in jobs.jobs() if job.kind == "probe")
+    assert jobs.wait(job.id, 300).state == "done", jobs.logs(job.id)
+    found = jobs.result(job.id)
+    assert found["evaluate_seconds"] > 0 and found["total_seconds"] > found["evaluate_seconds"]
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,44 @@ def test_the_back_button_brings_the_earlier_choice_back() -> None:
     app.query_params.clear()  # what the browser does when it goes back
     app.run()
     assert app.title[0].value == "name"
+
+
+PAGE = """
+import streamlit as st
+from explorer.ui import widgets
+options = {"": "any", "cat": "cat", "dog": "dog"}
+st.title(options[widgets.select("True class", options, key="true", default="")])
+st.button("all", on_click=lambda: st.session_state.update({"true": ""}))
+"""
+FRAME = """
+import streamlit as st
+st.navigation([st.Page("matrix.py", default=True), st.Page("maps.py")]).run()
+"""
+
+
+@pytest.mark.parametrize(
+    ("here", "link", "expected"),
+    [("cat", "cat", "cat"), ("cat", "dog", "dog"), ("cat", None, "any"), (None, "cat", "cat")],
+)
+def test_a_link_to_another_page_with_the_same_choice_opens_what_it_names(
+    here: str | None, link: str | None, expected: str, tmp_path: Path
+) -> None:
+    for name, script in {"app.py": FRAME, "matrix.py": PAGE, "maps.py": PAGE}.items():
+        (tmp_path / name).write_text(script)
+    app = AppTest.from_file(str(tmp_path / "app.py"), default_timeout=60)
+    app.query_params.update({"true": here} if here else {})
+    app.run()
+    assert app.title[0].value == (here or "any")
+    for page in ("maps.py", "matrix.py", "maps.py"):
+        app.query_params.clear()
+        app.query_params.update({"true": link} if link else {})
+        app.switch_page(str(tmp_path / page)).run()
+        for _ in range(2):  # a rerun keeps it
+            assert app.title[0].value == expected and not app.exception
+            assert address(app, "true") == link
+            app.run()
+    app.button[0].click().run()
+    assert app.title[0].value == "any" and address(app, "true") is None
 
 
 def test_a_gallery_shows_its_pictures_page_by_page_each_with_its_alt() -> None:

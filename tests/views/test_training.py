@@ -11,7 +11,7 @@ import pytest
 
 from explorer import text
 from explorer.views import matrix, rows, style, training
-from explorer.views.measures import ACROSS, MEASURES
+from explorer.views.measures import ACROSS, ALL, MEASURES, OF_TASK, measures_of
 from explorer.views.rows import POINTS, minutes_of_work
 
 SOURCE = "held-out, n = 360, made-up"
@@ -22,6 +22,16 @@ HOSTILE = [
     {"step": 4, "epoch": 0.4, "loss": math.nan, "accuracy": math.inf, "lr": math.nan, "time": math.nan},
     {"step": 5, "epoch": 0.5, "loss": "high", "accuracy": [0.5], "lr": {}, "images_per_second": "fast"},
     {"step": 10**400, "epoch": 0.6, "loss": 10**400, "attempt": []},
+    {
+        "step": 5,
+        "epoch": 0.5,
+        "d_loss": "low",
+        "d_accuracy": -1e300,
+        "held_out_kid": math.nan,
+        "kl": [0],
+        "loss": 2,
+    },
+    {"step": 6, "epoch": 0.6, "reconstruction": -1e308, "d_loss": 1e308, "kl": 1e308, "gradient_norm": 1e308},
     {"step": 6, "epoch": 0.6, "loss": 1e308, "accuracy": 0.2, "lr": 1e308, "images_per_second": 1e307},
     {"attempt": 2, "step": 6, "resumed": True},
     {"": 3.0, "step": 7},
@@ -37,10 +47,13 @@ def course(n: int, per_epoch: int = 10, seed: int = 0, **more: object) -> list[d
         row = {
             "attempt": 1, "step": step, "epoch": step / per_epoch, "loss": 2 / step + rng.random() / 10,
             "accuracy": 1 - 0.9 / step - rng.random() / 100, "lr": 0.1 * step / n,
-            "images_per_second": 300 + rng.random(), "time": 1.7e9 + 1.5 * step,
+            "images_per_second": 300 + rng.random(), "time": 1.7e9 + 1.5 * step, "d_loss": 0.7 + rng.random(),
+            "d_accuracy": 0.5 + rng.random() / 3, "gradient_norm": rng.random(), "d_gradient_norm": rng.random(),
+            "reconstruction": -3000 - 10 * step + rng.random(), "kl": 20 + rng.random(),
         }  # fmt: skip
         if step % per_epoch == 0:
             row |= {"held_out_accuracy": 0.9 - 0.5 / step, "held_out_loss": 0.3 + 1 / step}
+            row |= {"held_out_kid": 0.02 + abs(step - 25) / 1000}  # best in the middle
         found.append(row | more)
     return found
 
@@ -71,14 +84,16 @@ def test_what_is_drawn_are_the_rows(what, across, dark, language):
         "step": [row["step"] for row in given],
         "time": [(row["time"] - given[0]["time"]) / 60 for row in given],
     }[across]
-    assert line(figure, held=False).x == pytest.approx(x)
-    assert list(line(figure, held=False).y) == [row[what] for row in given]
-    key = f"held_out_{what}"
-    ends = [k for k, row in enumerate(given) if key in row]
-    assert len(figure.data) == (2 if ends else 1)
+    measure = MEASURES[what]
+    trained = [key for key in (measure.training, measure.beside) if key]
+    for number, key in enumerate(trained):
+        assert line(figure, False, number).x == pytest.approx(x)
+        assert list(line(figure, False, number).y) == [row[key] for row in given]
+    ends = [k for k, row in enumerate(given) if measure.held in row]
+    assert len(figure.data) == len(trained) + bool(ends) + measure.marked
     if ends:
         assert line(figure, held=True).x == pytest.approx([x[k] for k in ends])
-        assert list(line(figure, held=True).y) == [given[k][key] for k in ends]
+        assert list(line(figure, held=True).y) == [given[k][measure.held] for k in ends]
         assert line(figure, held=True).mode == "lines+markers"
     assert figure.layout.title.text and SOURCE in figure.layout.title.subtitle.text
     assert text.t(ACROSS[across]) == figure.layout.xaxis.title.text
@@ -138,11 +153,11 @@ def test_training_and_held_out_values_are_told_apart_without_colour():
 @pytest.mark.parametrize("dark", [False, True])
 def test_runs_are_told_apart_beyond_the_colours(dark):
     runs = {f"run-{k}": course(20, seed=k) for k in range(10)}
-    for what in MEASURES:
+    for what, measure in MEASURES.items():
         figure = training.learning_curves(runs, what, "epoch", dark)
-        held = what in ("loss", "accuracy")
-        shown = [each for each in figure.data if each.line.width == (3 if held else 2)]
-        assert len({(each.line.color, each.line.dash) for each in shown}) == len(runs)
+        shown = [each for each in figure.data if each.line.width == (3 if measure.held else 2)]
+        told = {(each.line.color, each.line.dash) for each in shown}
+        assert len(told) == len(runs) * (2 if measure.beside else 1)
         assert len({each.line.color for each in shown}) == 8
         assert {each.line.color for each in shown} <= set(style.class_colours(10, dark))
         assert sum(each.showlegend for each in figure.data) == len(runs)
@@ -157,16 +172,17 @@ def test_runs_are_told_apart_beyond_the_colours(dark):
 @pytest.mark.parametrize("n", [POINTS - 1, POINTS, POINTS + 1, 2 * POINTS, 12345])
 def test_thinning_keeps_the_ends_and_never_leaves_the_range(what, n):
     given = course(n, per_epoch=10)
-    figure = training.learning_curves({"one": given}, what, "step")
-    drawn = line(figure, held=False)
-    values = np.array([row[what] for row in given])
-    assert len(drawn.x) == min(n, POINTS)
-    assert (drawn.x[0], drawn.y[0]) == (1, values[0]) and (drawn.x[-1], drawn.y[-1]) == (n, values[-1])
-    assert values.min() <= min(drawn.y) and max(drawn.y) <= values.max()
-    assert (np.diff(drawn.x) > 0).all()
-    if what in ("loss", "accuracy"):
+    figure, measure = training.learning_curves({"one": given}, what, "step"), MEASURES[what]
+    for number, key in enumerate(key for key in (measure.training, measure.beside) if key):
+        drawn = line(figure, False, number)
+        values = np.array([row[key] for row in given])
+        assert len(drawn.x) == min(n, POINTS)
+        assert (drawn.x[0], drawn.y[0]) == (1, values[0]) and (drawn.x[-1], drawn.y[-1]) == (n, values[-1])
+        assert values.min() <= min(drawn.y) and max(drawn.y) <= values.max()
+        assert (np.diff(drawn.x) > 0).all()
+    if measure.held:
         held = line(figure, held=True)
-        pairs = {(row["step"], row[f"held_out_{what}"]) for row in given if f"held_out_{what}" in row}
+        pairs = {(row["step"], row[measure.held]) for row in given if measure.held in row}
         assert set(zip(held.x, held.y)) <= pairs  # measured ones, not means
         assert len(held.x) == min(len(pairs), POINTS)
 
@@ -227,7 +243,83 @@ def test_strange_rows_cost_their_point_and_no_more(runs, what, across):
     if runs in ({}, {"empty": []}):
         assert title_of(figure) == "No values yet"
     if "one" in runs:
-        assert [each.mode for each in figure.data] == ["lines+markers"]  # a point alone is seen
+        lines = [key for key in (MEASURES[what].training, MEASURES[what].beside) if key]
+        assert [each.mode for each in figure.data] == ["lines+markers"] * len(lines)  # a point alone is seen
+
+
+# --- what draws -------------------------------------------------------------------------------------------------------
+
+
+def test_both_losses_of_a_gan_stand_in_one_chart_told_apart_by_colour_and_dash():
+    given = course(20)
+    for row in given:
+        row |= {"loss": 1.25, "d_loss": 0.5, "gradient_norm": 3.0, "d_gradient_norm": 0.25}
+    figure = training.learning_curves({"one": given}, "gan_loss", "epoch", source=SOURCE)
+    assert [each.name for each in figure.data] == ["generator  1.250", "discriminator  0.500"]
+    assert title_of(figure) == "Loss of the generator 1.250, of the discriminator 0.500 at epoch 2"
+    one, other = figure.data
+    assert one.line.color != other.line.color and (one.line.dash, other.line.dash) == ("solid", "dot")
+    assert one.legendgroup != other.legendgroup, "each can be put out by itself"
+    figure = training.learning_curves({"one": given}, "gan_gradients", "epoch")
+    assert title_of(figure) == "Gradient norm of the generator 3.000, of the discriminator 0.250 at epoch 2"
+    figure = training.learning_curves({"a": given, "b": course(30)}, "gan_loss", "epoch")
+    first, second, *_ = figure.data
+    assert first.line.color == second.line.color and first.line.dash != second.line.dash
+    assert title_of(figure) == "Losses of 2 runs: they say who is ahead, not which draws better"
+    assert "solid: generator" in figure.layout.legend.title.text
+
+
+def test_the_share_that_the_discriminator_gets_right_has_a_line_where_it_cannot_tell():
+    given = [row | {"d_accuracy": 0.75} for row in course(20)]
+    figure = training.learning_curves({"one": given}, "d_accuracy", "epoch")
+    (level,) = figure.layout.shapes
+    assert (level.y0, level.y1) == (0.5, 0.5) and "cannot tell" in figure.layout.annotations[0].text
+    assert title_of(figure) == "The discriminator is right about 75.0 % of the pictures at epoch 2"
+    two = training.learning_curves(
+        {"a": given, "b": [row | {"d_accuracy": 0.6} for row in given]}, "d_accuracy", "step"
+    )
+    assert title_of(two) == "Discriminators are right about 60.0 % to 75.0 % of the pictures"
+    assert not training.learning_curves({"a": []}, "d_accuracy", "epoch").layout.shapes
+
+
+def test_the_lowest_kid_has_a_ring_and_the_title_says_whether_it_is_the_last():
+    given = course(50)  # best at step 20 or 30, epoch 2: 0.025
+    figure = training.learning_curves({"one": given}, "kid", "epoch", source=SOURCE)
+    line_, ring = figure.data
+    assert (
+        (ring.x, ring.y) == ((2.0,), (0.025,)) and not ring.showlegend and ring.marker.symbol == "circle-open"
+    )
+    assert title_of(figure) == "Lowest KID 0.025 at epoch 2; 0.045 at epoch 5"
+    assert line_.name == "held-out  0.025" and "0.025" in figure.layout.annotations[0].text
+    early = training.learning_curves({"one": given[:20]}, "kid", "epoch")
+    assert title_of(early) == "KID 0.025 at epoch 2, the lowest so far"
+    worse = [row | {"held_out_kid": 1.0} if "held_out_kid" in row else row for row in given]
+    both = training.learning_curves({"bad": worse, "good": given}, "kid", "epoch")
+    assert title_of(both) == "Lowest KID: good, 0.025 at epoch 2"
+    assert [each.mode for each in both.data] == ["lines+markers"] * 2 + ["markers"] * 2
+
+
+def test_a_loss_below_zero_is_drawn_where_it_lies():
+    given = [row | {"loss": -3000.0 - row["step"], "held_out_loss": -3100.0} for row in course(20)]
+    figure = training.learning_curves({"one": given}, "vae_loss", "epoch")
+    assert figure.layout.yaxis.rangemode == "normal", "an axis from 0 would flatten it"
+    assert title_of(figure) == "Held-out loss -3,100.0 at epoch 2; training -3,015.5 over that epoch"
+    parts = [
+        title_of(training.learning_curves({"one": given}, what, "epoch")) for what in ("reconstruction", "kl")
+    ]
+    assert parts[0].startswith("Reconstruction -3,1") and parts[1].startswith("KL divergence 20.")
+
+
+def test_runs_of_different_kinds_share_only_what_all_have():
+    for task, (keys, first) in OF_TASK.items():
+        assert measures_of([task]) == (list(keys), first) and first in keys and set(keys) <= MEASURES.keys()
+    assert measures_of(["classifier", "gan"])[0] == list(ALL)
+    assert measures_of(["vae", "diffusion"])[0] == ["gradient_norm", *ALL], (
+        "their losses are different quantities"
+    )
+    assert measures_of(["gan", "of another version"]) == (list(ALL), "lr") == measures_of([])
+    drawn = {key for keys, _ in OF_TASK.values() for key in keys}
+    assert drawn == MEASURES.keys()
 
 
 def test_a_name_is_shown_as_it_is_written():
@@ -256,12 +348,23 @@ def test_korean_titles_are_korean():
 
 
 def swept() -> list[dict]:
-    return [
+    cells = [
         {"lr": 0.1, "b": 512, "accuracy": 0.95, "auc": 0.991, "run": "r1", "state": "done"},
         {"lr": 0.01, "b": 64, "accuracy": 0.9, "auc": 0.999, "run": "r2", "state": "done"},
         {"lr": 0.01, "b": 512, "accuracy": 0.25, "auc": 0.5, "run": "r3", "state": "stopped"},
         {"lr": 1.0, "b": 64, "accuracy": None, "auc": math.nan, "run": "r4", "state": "failed"},
         {"lr": 1e-5, "b": 1024, "accuracy": None, "auc": None, "run": "r5", "state": "running"},
+    ]
+    drawn = [
+        (0.0123, -2895.5, 0.0312),
+        (-0.0002, -3010.25, 0.0287),
+        (1.5, -120.0, 0.9),
+        (None,) * 3,
+        (math.inf,) * 3,
+    ]
+    return [
+        cell | dict(zip(("kid", "vae_loss", "noise_loss"), values))
+        for cell, values in zip(cells, drawn, strict=True)
     ]
 
 
@@ -281,13 +384,14 @@ def test_a_sweep_is_valid_vega_lite_and_carries_its_numbers(metric, dark, langua
     for given in swept():
         cell = cells[f"{given['lr']:g}", str(given["b"])]
         value = given[metric]
-        value = None if value is None or math.isnan(value) else value
+        value = None if value is None or not math.isfinite(value) else value
         assert cell["value"] == value and cell["run"] == given["run"]
         assert cell["state"] == text.t(given["state"])
         if value is None:
             assert cell["print"] == "" and cell["words"] == "–"
         else:
-            assert float(cell["print"]) == pytest.approx(100 * value if metric == "accuracy" else value)
+            told = float(cell["print"].replace(",", ""))
+            assert told == pytest.approx(100 * value if metric == "accuracy" else value, rel=1e-3)
     missing = cells["1", "1024"]
     assert (missing["value"], missing["run"], missing["state"]) == (None, "", text.t("not run"))
     with pytest.raises(jsonschema.ValidationError):
@@ -311,6 +415,8 @@ def test_a_sweeps_title_says_the_best_cell():
 
     assert said(swept()) == "Best held-out accuracy: 95.0 %, at lr = 0.1 and b = 512"
     assert said(swept(), "auc") == "Best held-out macro AUC: 0.999, at lr = 0.01 and b = 64"
+    assert said(swept(), "kid") == "Best held-out KID: -0.0002, at lr = 0.01 and b = 64", "the lowest"
+    assert said(swept(), "vae_loss") == "Best held-out loss, nats: -3,010.2, at lr = 0.01 and b = 64"
     assert said([*swept(), {"lr": 1.0, "b": 64, "accuracy": 0.95}]).startswith("2 cells share the best")
     assert said([]) == said(swept()[3:]) == "No run of the sweep has a result yet"
 
@@ -336,6 +442,19 @@ def test_the_inks_read_and_small_differences_are_not_blown_up():
         for row in spec["data"]["values"]:
             colour = style.at(style.SEQUENTIAL, (row["value"] - low) / (high - low))
             assert row["black"] == (style.ink_on(colour) == "#000000")
+
+
+def test_where_less_is_better_the_best_cell_is_the_bright_one():
+    for metric in ("kid", "vae_loss", "noise_loss"):
+        spec = training.sweep_map(swept(), "lr", "b", metric)
+        scale = spec["layer"][0]["encoding"]["color"]["scale"]
+        assert scale["range"] == list(style.SEQUENTIAL[::-1]) and scale["domain"] == sorted(scale["domain"])
+        done = [row for row in spec["data"]["values"] if row["value"] is not None]
+        lowest = min(done, key=lambda row: row["value"])
+        assert lowest["black"] and scale["domain"][0] == lowest["value"]
+    same = training.sweep_map([{"lr": 0.1, "b": 1, "vae_loss": -3000.0}], "lr", "b", "vae_loss")
+    low, *_, high = same["layer"][0]["encoding"]["color"]["scale"]["domain"]
+    assert high - low == pytest.approx(training.SPAN * 3000), "small differences are not blown up"
 
 
 def test_of_two_cells_alike_the_one_with_a_result_counts():

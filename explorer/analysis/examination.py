@@ -1,0 +1,69 @@
+"""The stored scores of a generator: of 5,000 pictures, seeds 0 to 4,999, classes in turn, drawn with fixed options."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from explorer.analysis import sampling, scores, together
+from explorer.analysis.inception import Extractor
+from explorer.checkpoints import Loaded
+from explorer.data import load
+from explorer.text import N_, Missing
+
+COUNT = 5_000
+DRAWING = N_("Drawing (network evaluations)")
+ROWS = 10  # of the stored grid, a column for each class
+Step = Callable[[int, int, str], None]
+
+
+def examine(
+    loaded: Loaded, count: int = COUNT, on_step: Step | None = None, **options: Any
+) -> tuple[dict[str, Any], sampling.Samples]:
+    """(What a card keeps under "samples", the pictures). Without the Inception weights the FID and its like are left
+    out; `without` says so. Under torchrun every process takes its share of the drawing and the features.
+
+    fid_5k_train50k: of 5,000 drawn pictures against CIFAR-10's 50,000 training pictures; the key holds both numbers
+    """
+    rank, world = together.join()
+
+    def step(done: int, total: int) -> None:
+        if on_step:
+            on_step(done, total, DRAWING)
+
+    options = options or sampling.options_for(loaded)
+    drawn = sampling.draw(loaded, np.arange(count)[rank::world], on_step=step, **options)
+    drawn = sampling.whole(drawn)
+    found: dict[str, Any] = {
+        "n": count,
+        "first_seed": 0,
+        "milliseconds": round(drawn.milliseconds, 3),
+    } | options
+    try:
+        extractor = Extractor(str(loaded.device))
+        target = scores.against(load(loaded.card.data, "train"), extractor, on_step)
+        found |= scores.score(drawn.images, target, extractor, on_step)
+        found[f"fid_{_thousands(found['fid_n'])}_train{_thousands(found['reference_n'])}"] = found["fid"]
+    except Missing as missing:  # no weights, or not the data
+        found["without"] = str(missing)
+    return found | scores.judged(drawn.images, drawn.labels, loaded.card.data), drawn
+
+
+def _thousands(count: int) -> str:
+    return f"{count // 1000}k" if count % 1000 == 0 else str(count)
+
+
+def grid(drawn: sampling.Samples) -> np.ndarray:
+    """The first pictures of the examination as one, uint8 (320, 32 K, 3): a column for each class, ten rows."""
+    columns = min(len(drawn.classes), 10)
+    first = [k for k in range(len(drawn.images)) if drawn.labels[k] < columns][: ROWS * columns]
+    return tiled(drawn.images[first], columns)
+
+
+def tiled(images: np.ndarray, columns: int) -> np.ndarray:
+    """uint8 (N, 3, H, W) -> one picture (rows x H, columns x W, 3), row by row, without a last row that is not full."""
+    rows = [
+        np.concatenate(list(images[k : k + columns]), 2)
+        for k in range(0, len(images) // columns * columns, columns)
+    ]
+    return np.concatenate(rows, 1).transpose(1, 2, 0)

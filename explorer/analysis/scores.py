@@ -1,0 +1,170 @@
+"""All scores of a set of drawn pictures against a data set, each small function in its own file: fid, kid, manifold,
+memorisation, judge. Every number carries how many pictures it rests on.
+
+FID is taken against the whole training split. KID, precision and recall, density and coverage compare with 5,000 of its
+pictures, memorisation and the judge use one of our classifiers, which takes a second where Inception takes minutes.
+"""
+
+import contextlib
+import io
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from explorer import checkpoints, files
+from explorer.analysis import fid, judge, kid, manifold, memorisation, predict, reference, together
+from explorer.analysis.inception import WIDTH, Extractor
+from explorer.data import ImageSet, load
+from explorer.text import N_, Problem
+
+SAMPLE = 5_000  # pictures of the data set that KID, precision and recall compare with
+PART = 2_500  # pictures between two savings of the reference
+SEED = 2020  # torch-fidelity's, so that its golden sample is ours
+JUDGES = {"digits": "digits-fastnet", "cifar10": "cifar10-fastnet"}
+REFERENCE = N_("Features of the data set (pictures)")
+Step = Callable[[int, int, str], None]  # (done, of how many, what: an English sentence for t())
+
+
+@dataclass(frozen=True)
+class Against:
+    """What pictures are compared with: statistics of a whole split, features float32 (M, 2048) of some of it."""
+
+    name: str
+    split: str
+    statistics: fid.Statistics
+    features: np.ndarray
+
+    @property
+    def n(self) -> int:
+        return self.statistics.n
+
+
+def against(pictures: ImageSet, extractor: Extractor, on_step: Step | None = None) -> Against:
+    """A split ready to be compared with: computed once, then kept on disk under its fingerprint."""
+    found = reference.kept(pictures.fingerprint) or _statistics(pictures, extractor, on_step)
+    return Against(pictures.name, pictures.split, found, _features(pictures, extractor, on_step))
+
+
+def _statistics(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> fid.Statistics:
+    """Of a whole split. What is done is saved now and then: an hour's work is not begun anew after an interruption."""
+    partial = reference.path(pictures.fingerprint).with_suffix(".partial")
+    done: fid.Statistics | None = None
+    with contextlib.suppress(OSError, Problem):
+        done = reference.unpack(partial.read_bytes())
+    start = done.n if done else 0
+    for first in range(start, len(pictures), PART):
+        part = pictures.images[first : first + PART]
+
+        def step(k: int, _: int, __: str, first: int = first) -> None:
+            if on_step:
+                on_step(first + k, len(pictures), REFERENCE)
+
+        found = fid.statistics(extractor.features(part, step))
+        done = done + found if done else found
+        files.write_bytes(partial, reference.pack(done))
+    files.write_bytes(reference.path(pictures.fingerprint), reference.pack(done))
+    partial.unlink(missing_ok=True)
+    return done
+
+
+def sample_of(pictures: ImageSet) -> np.ndarray:
+    """Which pictures of a split stand for it, at most SAMPLE: indices in torch-fidelity's order of drawing."""
+    n = len(pictures)
+    return np.random.RandomState(SEED).choice(n, min(n, SAMPLE), replace=False)
+
+
+def _features(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> np.ndarray:
+    path = reference.path(pictures.fingerprint).with_suffix(".npy")
+    chosen = sample_of(pictures)
+    with contextlib.suppress(OSError, ValueError, EOFError):  # not there yet, or damaged: made anew
+        found = np.load(path, allow_pickle=False)
+        if found.shape == (len(chosen), WIDTH) and found.dtype == np.float32 and np.isfinite(found).all():
+            return found
+    found = extractor.features(pictures.images[chosen], on_step)
+    buffer = io.BytesIO()
+    np.save(buffer, found)
+    files.write_bytes(path, buffer.getvalue())
+    return found
+
+
+def against_pictures(
+    images: np.ndarray, name: str, extractor: Extractor, on_step: Step | None = None
+) -> Against:
+    """Pictures from anywhere, uint8 (N, 3, H, W), ready to be compared with; nothing is kept."""
+    features = extractor.features(images, on_step)
+    chosen = np.random.RandomState(SEED).choice(len(images), min(len(images), SAMPLE), replace=False)
+    return Against(name, "", fid.statistics(features), features[chosen])
+
+
+def score(
+    images: np.ndarray,
+    target: Against,
+    extractor: Extractor,
+    on_step: Step | None = None,
+) -> dict[str, Any]:
+    """FID, KID, precision, recall, density and coverage of drawn pictures uint8 (N, 3, H, W).
+
+    Under torchrun every process takes its share of the features; all return the same. Problem below 500 pictures.
+    """
+    if len(images) < fid.LEAST:
+        raise Problem(
+            "FID needs at least {least} pictures on either side, got {n} and {m}.",
+            least=fid.LEAST,
+            n=len(images),
+            m=target.n,
+        )
+    rank, world = together.join()
+    features = together.gathered(extractor.features(images[rank::world], on_step))
+    found = fid.fid(fid.statistics(features), target.statistics)
+    kernel = kid.kid(features, target.features)
+    shape = manifold.manifold(features, target.features)
+    return {
+        "n": len(images),
+        "fid": found.value,
+        "fid_raw": found.raw,
+        "fid_n": found.n,
+        "fid_few": found.few,
+        "fid_label": fid.label(found.n, found.m, target.split or target.name),
+        "fid_infinity": fid.fid_infinity(features, target.statistics).value
+        if found.n >= 4 * fid.LEAST
+        else None,
+        "reference": f"{target.name}:{target.split}" if target.split else target.name,
+        "reference_n": target.n,
+        "kid": kernel.mean,
+        "kid_std": kernel.std,
+        "kid_size": kernel.size,
+        "compared_with": len(target.features),
+        **{
+            key: value
+            for key, value in asdict(shape).items()
+            if key in ("precision", "recall", "density", "coverage")
+        },
+    }
+
+
+def judged(images: np.ndarray, labels: np.ndarray, data: str) -> dict[str, Any]:
+    """What our own classifier says of drawn pictures, and how near they are to training pictures, in its features.
+
+    labels: int64 (N,) that the pictures were drawn for, -1 for none. Empty where we have no classifier of the data.
+    """
+    if data not in JUDGES or images.shape[1:] != (3, 32, 32):
+        return {}
+    loaded = checkpoints.load(checkpoints.OURS / JUDGES[data])
+    train, test = load(data, "train"), load(data, "test")
+    vectors = {
+        key: predict.embeddings(loaded, np.ascontiguousarray(part))
+        for key, part in (("drawn", images), ("train", train.images), ("test", test.images))
+    }
+    said = predict.head(loaded, vectors["drawn"]).argmax(1)
+    count = len(train.classes)
+    shares = np.bincount(train.labels, minlength=count) / len(train)
+    of_classes = judge.judge(said, count, labels if (labels >= 0).all() else None, shares)
+    near = memorisation.memorisation(vectors["drawn"], vectors["train"], vectors["test"])
+    return {
+        "judge": JUDGES[data],
+        "judged": asdict(of_classes),
+        "near": asdict(near),
+        "collapsed": bool(judge.collapse(of_classes, near)),
+    }

@@ -1,0 +1,72 @@
+"""The stored scores of a generator: drawn, scored, judged, and beside the weights with a grid of what was drawn."""
+
+import dataclasses
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from explorer import checkpoints
+from explorer.checkpoints import EVALUATION, Card
+from explorer.data import load
+from explorer.reach import allow
+from explorer.runs.folder import folder_of
+from explorer.text import N_, Missing, Problem
+
+GRID = f"{EVALUATION}/grid.png"
+OVER_TIME = 12  # grids of the training that are kept
+TRAINING = N_("Training a classifier on drawn pictures (steps)")
+Step = Callable[[int, int, str], None]
+
+
+def store_scores(name: str | Path, on_step: Step | None = None, **options: Any) -> Card:
+    """Draw 5,000 pictures with a checkpoint, score them, and keep scores and grid beside the weights.
+
+    options: as analysis.sampling.options_for gives them, else its own. Raises Problem for a classifier.
+    """
+    allow("publish")
+    loaded = checkpoints.load(name)
+    card, extra = examined(loaded, on_step, **options)
+    checkpoints.update(name, card, extra)
+    return card
+
+
+def examined(
+    loaded: checkpoints.Loaded, on_step: Step | None = None, **options: Any
+) -> tuple[Card, dict[str, bytes]]:
+    """The card of a generator with the scores of its pictures under "samples", and the files that go with it."""
+    from explorer.analysis import examination
+    from explorer.training.accuracy_score import accuracy_score
+
+    found, drawn = examination.examine(loaded, on_step=on_step, **options)
+    if (drawn.labels >= 0).all():
+        try:
+            test = load(loaded.card.data, "test")
+        except (Missing, Problem):  # CIFAR-10 is not here, or a data set without a test split
+            test = None
+        if test is not None:
+            score = accuracy_score(
+                drawn.images, drawn.labels, test,
+                on_step=lambda done, total: on_step(done, total, TRAINING) if on_step else None,
+            )  # fmt: skip
+            found["accuracy_score"] = dataclasses.asdict(score)
+    card = dataclasses.replace(loaded.card, metrics=loaded.card.metrics | {"samples": found})
+    return card, {GRID: png(examination.grid(drawn))}
+
+
+def png(pixels: Any) -> bytes:
+    """A picture uint8 (H, W, 3) as a PNG."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def grids_over_time(run: str, most: int = OVER_TIME) -> dict[str, bytes]:
+    """The grids that a run drew while it trained, evenly chosen, first and last among them: file -> PNG."""
+    found = sorted((folder_of(run) / "grids").glob("step-*.png"))
+    if not found:
+        return {}
+    places = sorted({round(k * (len(found) - 1) / max(most - 1, 1)) for k in range(most)})
+    return {f"{EVALUATION}/grids/{found[k].name}": found[k].read_bytes() for k in places}

@@ -1,0 +1,175 @@
+"""All scores together, with a small extractor in Inception's place: what is computed once, kept, resumed and shared."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer import data
+from explorer.analysis import examination, fid, reference, scores
+from explorer.text import Problem
+from tests.analysis.test_sampling import made
+
+WIDE = 16
+
+
+class Small:
+    """Sixteen fixed projections of the pixels; counts the pictures that it saw."""
+
+    def __init__(self, *_: object):
+        self.seen = 0
+        self.matrix = np.random.default_rng(0).normal(size=(3 * 32 * 32, WIDE)) / 1e4
+
+    def features(self, images: np.ndarray, on_step=None, batch: int = 64) -> np.ndarray:
+        self.seen += len(images)
+        if on_step:
+            on_step(len(images), len(images), "features")
+        return (images.reshape(len(images), -1) @ self.matrix).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(scores, "WIDTH", WIDE)
+    monkeypatch.setattr(scores, "PART", 500)
+
+
+@pytest.fixture
+def digits() -> data.ImageSet:
+    return data.load("digits", "train")
+
+
+def test_a_reference_is_computed_once_and_found_again(digits: data.ImageSet) -> None:
+    extractor = Small()
+    first = scores.against(digits, extractor)
+    assert first.n == len(digits) == 1438
+    assert extractor.seen == 2 * len(digits)  # its statistics, and the sample's features
+    again = scores.against(digits, extractor)
+    assert extractor.seen == 2 * len(digits)
+    assert np.array_equal(first.statistics.outer, again.statistics.outer)
+    assert np.array_equal(first.features, again.features)
+    direct = fid.statistics(Small().features(digits.images))
+    assert np.allclose(first.statistics.outer, direct.outer, rtol=1e-12)
+
+
+def test_an_interrupted_reference_goes_on_where_it_was(digits: data.ImageSet) -> None:
+    class Dying(Small):
+        def features(self, images: np.ndarray, on_step=None, batch: int = 64) -> np.ndarray:
+            if self.seen >= 1000:
+                raise KeyboardInterrupt
+            return super().features(images, on_step, batch)
+
+    with pytest.raises(KeyboardInterrupt):
+        scores.against(digits, Dying())
+    assert reference.kept(digits.fingerprint) is None, "half of it is no reference"
+    extractor = Small()
+    whole = scores.against(digits, extractor)
+    assert extractor.seen == len(digits) - 1000 + len(digits)
+    assert np.allclose(
+        whole.statistics.outer, fid.statistics(Small().features(digits.images)).outer, rtol=1e-12
+    )
+    assert not list(reference.path(digits.fingerprint).parent.glob("*.partial"))
+
+
+def test_damaged_features_on_disk_are_made_anew(digits: data.ImageSet) -> None:
+    scores.against(digits, Small())
+    path = reference.path(digits.fingerprint).with_suffix(".npy")
+    path.write_bytes(path.read_bytes()[:100])
+    extractor = Small()
+    assert scores.against(digits, extractor).features.shape == (len(digits), WIDE)
+    assert extractor.seen == len(digits)
+
+
+def test_the_same_pictures_are_at_no_distance_and_noise_is_further(digits: data.ImageSet) -> None:
+    target, extractor = scores.against(digits, Small()), Small()
+    same = scores.score(digits.images, target, extractor)
+    assert same["fid"] < 1e-9 and same["n"] == same["fid_n"] == len(digits) and same["kid"] < 1e-6
+    assert same["precision"] == same["recall"] == 1.0 and same["fid_few"]
+    assert same["reference"] == "digits:train" and same["reference_n"] == len(digits)
+    rng = np.random.default_rng(1)
+    far = []
+    for strength in (20, 60, 120):
+        noisy = digits.images + rng.normal(0, strength, digits.images.shape)
+        far.append(scores.score(noisy.round().clip(0, 255).astype(np.uint8), target, extractor)["fid"])
+    assert same["fid"] < far[0] < far[1] < far[2]
+
+
+def test_too_few_pictures_are_refused(digits: data.ImageSet) -> None:
+    extractor = Small()
+    target = scores.against(digits, extractor)
+    with pytest.raises(Problem, match="at least 500"):
+        scores.score(digits.images[:499], target, extractor)
+
+
+def test_pictures_from_anywhere_can_be_compared_with(digits: data.ImageSet) -> None:
+    extractor = Small()
+    target = scores.against_pictures(digits.images[:700], "mine", extractor)
+    found = scores.score(digits.images[700:1400], target, extractor)
+    assert found["reference"] == "mine" and found["reference_n"] == 700 and "mine" in found["fid_label"]
+
+
+def test_the_sample_is_the_golden_one_s() -> None:
+    class Many:
+        def __len__(self) -> int:
+            return 50_000
+
+    expected = np.random.RandomState(2020).choice(50_000, 5_000, replace=False)
+    assert np.array_equal(scores.sample_of(Many()), expected)
+
+
+def test_a_generator_that_repeats_ten_pictures_trips_the_alarm(digits: data.ImageSet) -> None:
+    test = data.load("digits", "test")
+    real = scores.judged(test.images, np.full(len(test), -1), "digits")
+    assert not real["collapsed"] and real["judged"]["class_accuracy"] is None
+    ten = np.concatenate([digits.images[digits.labels == k][:1] for k in range(10)])
+    repeated = scores.judged(np.tile(ten, (60, 1, 1, 1)), np.tile(np.arange(10), 60), "digits")
+    assert repeated["collapsed"] and repeated["near"]["duplicate_rate"] == 1.0
+    assert repeated["judged"]["class_accuracy"] > 0.9
+    one = scores.judged(np.repeat(test.images[:1], 600, 0), np.full(600, -1), "digits")
+    assert one["collapsed"] and one["judged"]["classes_in_effect"] == 1.0
+
+
+def test_replayed_training_pictures_are_caught(digits: data.ImageSet) -> None:
+    test = data.load("digits", "test")
+    unseen = scores.judged(test.images, np.full(len(test), -1), "digits")["near"]
+    replayed = scores.judged(digits.images[:500], np.full(500, -1), "digits")["near"]
+    assert unseen["nearest_ratio"] == pytest.approx(1, abs=0.01) and unseen["nearest_close"] < 0.02
+    assert replayed["nearest_ratio"] < 0.01 and replayed["nearest_close"] == 1.0
+
+
+def test_there_is_no_judge_of_other_pictures() -> None:
+    assert scores.judged(np.zeros((600, 3, 32, 32), np.uint8), np.full(600, -1), "mine") == {}
+    assert scores.judged(np.zeros((600, 3, 8, 8), np.uint8), np.full(600, -1), "digits") == {}
+
+
+@pytest.fixture
+def examined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict, object]:
+    monkeypatch.setattr(examination, "Extractor", Small)
+    return examination.examine(made(tmp_path, "dcgan"), count=600)
+
+
+def test_an_examination_says_what_it_rests_on(examined: tuple) -> None:
+    found, drawn = examined
+    assert found["n"] == 600 and found["fid_600_train1438"] == found["fid"]
+    assert drawn.seeds.tolist() == list(range(600)) and np.bincount(drawn.labels).tolist() == [60] * 10
+    assert found["milliseconds"] > 0 and found["judged"]["n"] == 600
+    assert "without" not in found
+
+
+def test_without_inception_weights_it_says_so_and_judges_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from explorer.data import inception
+
+    assert not inception.available()
+    found, _ = examination.examine(made(tmp_path, "vae"), count=600)
+    assert "fid" not in found and "Inception" in found["without"] and found["judged"]["n"] == 600
+
+
+def test_the_grid_has_a_column_for_each_class(examined: tuple) -> None:
+    _, drawn = examined
+    picture = examination.grid(drawn)
+    assert picture.shape == (320, 320, 3) and picture.dtype == np.uint8
+    column, row = 7, 2  # the third picture of class 7 has seed 27
+    part = picture[32 * row : 32 * row + 32, 32 * column : 32 * column + 32]
+    assert np.array_equal(part, drawn.images[27].transpose(1, 2, 0))

@@ -1,0 +1,331 @@
+"""The diffusion model: its schedule, its samplers beside diffusers' pipelines and the papers' formulas, guidance."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from explorer import models
+from explorer.models import ddpm
+from explorer.models.ddpm import DDPM, SAMPLERS, TIMES, cosine_alphas, make_scheduler
+from explorer.text import Problem
+
+diffusers = pytest.importorskip("diffusers")
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def tiny(prediction: str = "v") -> DDPM:
+    """Narrow, in eval mode, with weights that say something: a fresh one says 0."""
+    net = models.build("ddpm", 10, seed=0, widths=(16, 32), prediction=prediction).eval()
+    rng = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=rng), alpha=0.05)
+    return net
+
+
+def generators(*seeds: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in seeds]
+
+
+def noise(*seeds: int) -> torch.Tensor:
+    return torch.stack([torch.randn(3, 32, 32, generator=each) for each in generators(*seeds)])
+
+
+# The levels
+
+
+def test_the_schedule_is_the_one_that_diffusers_calls_squaredcos_cap_v2() -> None:
+    ours = cosine_alphas()
+    theirs = diffusers.DDPMScheduler(
+        num_train_timesteps=TIMES, beta_schedule="squaredcos_cap_v2"
+    ).alphas_cumprod
+    assert ours.dtype == torch.float64 and ours.shape == (TIMES,)
+    assert torch.allclose(ours, theirs.double(), rtol=2e-4, atol=1e-9)  # theirs is a product in float32
+    assert (ours.diff() < 0).all() and 0.9999 < ours[0] < 1 and 0 < ours[-1] < 1e-8
+
+
+def test_the_schedule_by_hand() -> None:
+    """Half of the levels' squared cosine (Nichol and Dhariwal 2021, equation 17), before the cap at the very end."""
+    at = [math.cos((level / TIMES + 0.008) / 1.008 * math.pi / 2) ** 2 for level in (0, 1, 250, 500, 900)]
+    found = cosine_alphas()[[0, 249, 499, 899]]
+    assert found.tolist() == pytest.approx([each / at[0] for each in at[1:]], rel=1e-9)
+
+
+STEPS = (
+    1,
+    2,
+    7,
+    20,
+    25,
+    50,
+    61,
+    100,
+    103,
+    201,
+    333,
+    769,
+    995,
+    999,
+    1000,
+)  # 61, 103 …: where diffusers makes one more
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_begins_at_the_noisiest_level_and_goes_down_in_as_many_steps(sampler: str) -> None:
+    for steps in STEPS:
+        levels = make_scheduler(sampler, steps, "v").timesteps.tolist()
+        assert len(levels) == steps and levels[0] == 999, (steps, len(levels), levels[:2])
+        assert levels == sorted(set(levels), reverse=True) and levels[-1] >= 0, (steps, levels[-3:])
+        gaps = np.abs(np.diff([*levels, -1]) + TIMES / steps)
+        assert gaps.max() <= 1, f"{steps}: not evenly spread"
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1001])
+def test_steps_that_cannot_be_are_one_sentence(steps: int) -> None:
+    with pytest.raises(Problem, match=f"A sampler takes 1 to 1000 steps, not {steps}"):
+        tiny().sample(generators(0), torch.tensor([0]), steps=steps)
+
+
+def test_an_unknown_sampler_lists_the_known_ones() -> None:
+    with pytest.raises(Problem, match=r"Unknown sampler 'euler'; known: ddim, dpm, ddpm\."):
+        tiny().sample(generators(0), torch.tensor([0]), sampler="euler")
+
+
+# Beside diffusers' pipelines and the papers' formulas
+
+
+def as_unet(net: DDPM) -> nn.Module:
+    """Our net without a label, as a UNet2DModel looks to a pipeline."""
+
+    class Wrapped(diffusers.ModelMixin, diffusers.ConfigMixin):
+        config_name = "config.json"
+
+        @diffusers.configuration_utils.register_to_config
+        def __init__(self, sample_size: int = 32, in_channels: int = 3):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: torch.Tensor, t: torch.Tensor) -> SimpleNamespace:
+            times = torch.as_tensor(t).expand(len(x))
+            return SimpleNamespace(sample=net(x, times, torch.full((len(x),), net.classes)))
+
+    return Wrapped()
+
+
+@pytest.mark.parametrize("prediction", ["v", "eps"])
+@pytest.mark.parametrize(("sampler", "steps"), [("ddim", 5), ("ddim", 8), ("ddpm", 5)])
+def test_the_loop_is_that_of_diffusers_pipeline(sampler: str, steps: int, prediction: str) -> None:
+    net = tiny(prediction)
+    kind = {"ddim": diffusers.DDIMPipeline, "ddpm": diffusers.DDPMPipeline}[sampler]
+    pipeline = kind(as_unet(net), make_scheduler(sampler, steps, prediction))
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        batch_size=2, generator=generators(7, 8), num_inference_steps=steps, output_type="np"
+    ).images
+    ours = net.sample(generators(7, 8), None, sampler, steps)
+    assert np.abs(theirs.transpose(0, 3, 1, 2) - (ours.numpy() / 2 + 0.5)).max() < 1e-4
+    assert ours.std() > 0.1
+
+
+def said_by(net: DDPM, x: torch.Tensor, level: int, label: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the net makes of noisy pictures in float64: (the picture, the noise), nothing cut off."""
+    share = cosine_alphas()[level]
+    signal, spoilt = share.sqrt(), (1 - share).sqrt()
+    with torch.no_grad():
+        out = net(x.float(), torch.full((len(x),), level), torch.full((len(x),), label)).double()
+    if net.prediction == "eps":
+        return (x - spoilt * out) / signal, out
+    return signal * x - spoilt * out, signal * out + spoilt * x
+
+
+def levels_of(steps: int) -> list[int]:
+    return [round(TIMES - k * TIMES / steps) - 1 for k in range(steps)]
+
+
+def share_at(level: int) -> torch.Tensor:
+    return cosine_alphas()[level] if level >= 0 else torch.ones((), dtype=torch.float64)
+
+
+def ddim_by_hand(net: DDPM, x: torch.Tensor, steps: int, label: int) -> torch.Tensor:
+    """Song et al. 2021, equation 12 with sigma = 0, the picture cut off at -1 and 1; x float64."""
+    levels = levels_of(steps)
+    for level, following in zip(levels, [*levels[1:], -1]):
+        picture, of_noise = said_by(net, x, level, label)
+        share = share_at(following)
+        x = share.sqrt() * picture.clamp(-1, 1) + (1 - share).sqrt() * of_noise
+    return x.clamp(-1, 1)
+
+
+def dpm_by_hand(net: DDPM, x: torch.Tensor, steps: int, label: int) -> torch.Tensor:
+    """Lu et al. 2022 (DPM-Solver++), algorithm 2: second order in log(signal / noise), at both ends first order."""
+    levels, before = levels_of(steps), None
+    ends = [*levels[1:], -1]
+
+    def half_log_snr(level: int) -> torch.Tensor:
+        share = share_at(level)
+        return (share / (1 - share)).log() / 2
+
+    for k, (level, following) in enumerate(zip(levels, ends)):
+        picture = said_by(net, x, level, label)[0].clamp(-1, 1)
+        if following < 0:
+            return picture
+        now, then = share_at(level), share_at(following)
+        h = half_log_snr(following) - half_log_snr(level)
+        mixed = picture
+        if k > 0:
+            r = (half_log_snr(level) - half_log_snr(levels[k - 1])) / h
+            mixed = (1 + 1 / (2 * r)) * picture - 1 / (2 * r) * before
+        x = ((1 - then) / (1 - now)).sqrt() * x - then.sqrt() * torch.expm1(-h) * mixed
+        before = picture
+    return x
+
+
+@pytest.mark.parametrize("label", [3, 10])
+@pytest.mark.parametrize(
+    ("sampler", "by_hand", "steps"),
+    [("ddim", ddim_by_hand, 1), ("ddim", ddim_by_hand, 10), ("dpm", dpm_by_hand, 1), ("dpm", dpm_by_hand, 10),
+     ("dpm", dpm_by_hand, 20)],
+)  # fmt: skip
+def test_the_samplers_are_the_formulas_of_their_papers(sampler: str, by_hand, steps: int, label: int) -> None:
+    net = tiny()
+    ours = net.sample(generators(1, 2), torch.tensor([label, label]), sampler, steps)
+    assert (ours.double() - by_hand(net, noise(1, 2).double(), steps, label)).abs().max() < 2e-3
+
+
+def test_the_ancestral_sampler_is_the_formula_of_its_paper() -> None:
+    """Ho et al. 2020, equations 6 and 7, over the levels that are used; each picture's noise from its own generator."""
+    net, steps = tiny(), 6
+    sources, levels = generators(1, 2), levels_of(6)
+    x = torch.stack([torch.randn(3, 32, 32, generator=each) for each in sources]).double()
+    for level, following in zip(levels, [*levels[1:], -1]):
+        picture = said_by(net, x, level, 10)[0].clamp(-1, 1)
+        now, then = share_at(level), share_at(following)
+        kept = now / then  # 1 - beta of this step
+        x = (then.sqrt() * (1 - kept) * picture + kept.sqrt() * (1 - then) * x) / (1 - now)
+        fresh = torch.stack([torch.randn(3, 32, 32, generator=each) for each in sources]).double()
+        x = x + ((1 - then) / (1 - now) * (1 - kept)).sqrt() * fresh
+    ours = net.sample(generators(1, 2), None, "ddpm", steps)
+    assert (ours.double() - x.clamp(-1, 1)).abs().max() < 2e-3
+
+
+# A net that knows the answer
+
+
+class Oracle(DDPM):
+    """Says what a perfect net would if there were one picture in the world."""
+
+    def __init__(self, picture: torch.Tensor, prediction: str):
+        super().__init__(10, (16, 32), prediction=prediction)
+        self.picture = picture.double()
+
+    def forward(self, x, t, labels):
+        share = cosine_alphas()[t][:, None, None, None]
+        signal, spoilt = share.sqrt(), (1 - share).sqrt()
+        of_noise = (x.double() - signal * self.picture) / spoilt
+        said = of_noise if self.prediction == "eps" else signal * of_noise - spoilt * self.picture
+        return said.float()
+
+
+@pytest.mark.parametrize("prediction", ["v", "eps"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("steps", [1, 7, 20, 61, 100])
+def test_every_sampler_finds_the_only_picture_there_is(sampler: str, prediction: str, steps: int) -> None:
+    picture = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(5)) * 1.8 - 0.9
+    found = Oracle(picture, prediction).sample(generators(1, 2), torch.tensor([0, 1]), sampler, steps)
+    # Where the steps do not divide 1,000, diffusers' DDIM ends a level early: its noise is 0.6 % of the picture.
+    # From pure noise in one step the noise must be divided by 5e-5: float32 has fewer digits than that.
+    near = 0.03 if (sampler == "ddim" and 1000 % steps) or (steps == 1 and prediction == "eps") else 1e-3
+    assert (found - picture).abs().max() < near
+
+
+@pytest.mark.parametrize("prediction", ["v", "eps"])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_wild_predictions_stay_within_a_picture(sampler: str, prediction: str) -> None:
+    """The guessed picture is cut off at -1 and 1 at every step, and the last step is that guess."""
+    for steps in (1, 4, 20):
+        scheduler = make_scheduler(sampler, steps, prediction)
+        rng = torch.Generator().manual_seed(0)
+        x = torch.randn(2, 3, 32, 32, generator=rng)
+        for t in scheduler.timesteps:
+            said = 30 * torch.randn(2, 3, 32, 32, generator=rng)
+            more = {"generator": rng} if sampler == "ddpm" else {}
+            x = scheduler.step(said, t, x, **more).prev_sample
+        assert x.isfinite().all() and x.abs().max() <= 1 + 1e-4, (steps, x.abs().max())
+
+
+# Guidance
+
+
+def said_with(
+    net: DDPM, monkeypatch: pytest.MonkeyPatch, labels: list[int] | None, guidance: float
+) -> torch.Tensor:
+    """What a sampler is told the net says, scaled down so that nothing is cut off."""
+    fake = SimpleNamespace(
+        timesteps=torch.tensor([500]),
+        step=lambda said, t, x: SimpleNamespace(prev_sample=said / 100),
+    )
+    monkeypatch.setattr(ddpm, "make_scheduler", lambda *_: fake)
+    told = None if labels is None else torch.tensor(labels)
+    return 100 * net.sample(generators(1, 2), told, steps=1, guidance=guidance)
+
+
+def test_guidance_is_a_line_through_what_is_said_without_and_with_the_label(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = tiny()
+    x, times = noise(1, 2), torch.tensor([500, 500])
+    with torch.no_grad():
+        u, c = net(x, times, torch.tensor([10, 10])), net(x, times, torch.tensor([3, 4]))
+    assert (u - c).abs().max() > 0.01
+    for w in (0.0, 0.5, 1.0, 2.5):
+        assert torch.allclose(said_with(net, monkeypatch, [3, 4], w), u + w * (c - u), atol=1e-4), w
+    for w in (0.0, 1.0, 4.0):  # without a label there is nothing to guide by
+        assert torch.allclose(said_with(net, monkeypatch, None, w), u, atol=1e-4), w
+    mixed = said_with(net, monkeypatch, [3, 10], 2.5)  # "any" beside a class
+    assert torch.allclose(mixed[0], (u + 2.5 * (c - u))[0], atol=1e-4) and torch.allclose(
+        mixed[1], u[1], atol=1e-4
+    )
+
+
+@pytest.mark.parametrize(("guidance", "labels", "pictures"), [(0.0, [3, 4], 2), (1.0, [3, 4], 2), (1.5, [3, 4], 4),
+                                                             (1.5, [10, 10], 2)])  # fmt: skip
+def test_what_is_not_needed_is_not_computed(guidance: float, labels: list[int], pictures: int) -> None:
+    net, seen = tiny(), []
+    net.register_forward_pre_hook(lambda module, inputs: seen.append(len(inputs[0])))
+    net.sample(generators(1, 2), torch.tensor(labels), steps=2, guidance=guidance)
+    assert seen == [pictures] * 2
+
+
+# The net
+
+
+@pytest.mark.parametrize("width", [16, 32, 48, 64, 80, 96, 128, 160, 1024])
+def test_every_width_that_a_recipe_may_have_can_be_built_and_run(width: int) -> None:
+    with torch.device("meta"):
+        net = DDPM(10, (width, 2 * width))
+        out = net(
+            torch.zeros(2, 3, 32, 32), torch.zeros(2, dtype=torch.int64), torch.zeros(2, dtype=torch.int64)
+        )
+    assert out.shape == (2, 3, 32, 32)
+    assert 2 * width % net.attention.heads == 0
+
+
+def test_a_fresh_net_says_nothing_whatever_it_sees() -> None:
+    net = models.build("ddpm", 10, seed=0, widths=(16, 32)).eval()
+    with torch.no_grad():
+        assert not net(noise(1, 2), torch.tensor([0, 999]), torch.tensor([0, 10])).any()
+
+
+def test_the_level_and_the_label_and_every_pixel_matter() -> None:
+    net, x = tiny(), noise(1)
+    with torch.no_grad():
+        first = net(x, torch.tensor([400]), torch.tensor([2]))
+        assert not torch.allclose(first, net(x, torch.tensor([600]), torch.tensor([2])), atol=1e-3)
+        assert not torch.allclose(first, net(x, torch.tensor([400]), torch.tensor([3])), atol=1e-3)
+        moved = x.clone()
+        moved[0, 0, 0, 0] += 1  # a corner is seen in the opposite one
+        assert (net(moved, torch.tensor([400]), torch.tensor([2])) - first)[0, :, -1, -1].abs().max() > 0

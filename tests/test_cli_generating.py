@@ -1,0 +1,175 @@
+"""The commands sample, score, samplers and claims: what they write and say, and one sentence for what is wrong."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from explorer import checkpoints, cli, data
+from explorer.analysis import examination, samplers, scores
+from explorer.data.drawn import read_drawn
+from tests.analysis.test_sampling import made
+from tests.analysis.test_scores import WIDE, Small
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with three generators that were never trained, and digits-fastnet."""
+    root = tmp_path_factory.mktemp("checkpoints")
+    for model in ("vae", "dcgan", "ddpm"):
+        made(root, model)
+    shutil.copytree(checkpoints.folder_of("digits-fastnet"), root / "digits-fastnet")
+    return root
+
+
+@pytest.fixture
+def registry(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(trained, tmp_path / "checkpoints")
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A small extractor in Inception's place."""
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(scores, "WIDTH", WIDE)
+    monkeypatch.setattr(examination, "Extractor", Small)
+    monkeypatch.setattr("explorer.analysis.inception.Extractor", Small)
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture):
+    """Run a command in this process: (exit status, stdout, stderr)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(each) for each in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_sample_writes_what_it_says(run, registry: Path, tmp_path: Path) -> None:
+    out = tmp_path / "a.npz"
+    code, said, _ = run("sample", "tiny-ddpm", "--n", 12, "--seed", 3, "--steps", 2, "--out", out, "--json")
+    value = json.loads(said)
+    assert code == 0 and value["n"] == 12 and value["seed"] == 3 and value["steps"] == 2
+    assert value["sha256"] == checkpoints.read_card("tiny-ddpm").sha256
+    images, labels = read_drawn(out)
+    assert images.shape == (12, 3, 32, 32) and labels.tolist() == [(3 + k) % 10 for k in range(12)]
+    code, _, _ = run("sample", "tiny-ddpm", "--n", 12, "--seed", 3, "--steps", 2, "--out", tmp_path / "b.npz")
+    assert code == 0 and np.array_equal(read_drawn(tmp_path / "b.npz")[0], images)
+
+
+def test_sample_takes_a_class_by_name_or_number_and_a_folder(run, registry: Path, tmp_path: Path) -> None:
+    for asked in ("7", 7):
+        out = tmp_path / f"{asked!r}"
+        code, _, _ = run("sample", "tiny-vae", "--n", 3, "--class", asked, "--out", out)
+        assert code == 0 and sorted(path.name for path in out.glob("*.png")) == [
+            f"00000{k}-7.png" for k in range(3)
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("tiny-vae", "--steps", "3"), "for diffusion models"),
+        (("tiny-ddpm", "--sampler", "euler"), "Unknown sampler"),
+        (("tiny-ddpm", "--guidance", "99"), "between 0 and 20"),
+        (("tiny-ddpm", "--class", "dog"), "Unknown class"),
+        (("digits-fastnet",), "draws"),
+        (("absent",), "Unknown checkpoint"),
+    ],
+)
+def test_sample_refuses_in_one_sentence_and_writes_nothing(
+    run, registry: Path, tmp_path: Path, arguments: tuple, words: str
+) -> None:
+    out = tmp_path / "a.npz"
+    code, _, said = run("sample", *arguments, "--n", 2, "--out", out)
+    assert code == 1 and words in said and "Traceback" not in said and not out.exists()
+
+
+def test_sample_says_before_it_draws_that_the_place_is_taken(run, registry: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    code, _, said = run("sample", "tiny-ddpm", "--out", tmp_path / "a")
+    assert code == 1 and "already there" in said
+
+
+def test_score_of_files_equals_score_of_the_checkpoint_that_drew_them(
+    run, registry: Path, small: None, tmp_path: Path
+) -> None:
+    code, _, _ = run("sample", "tiny-dcgan", "--n", 600, "--out", tmp_path / "a.npz")
+    assert code == 0
+    code, drawn, _ = run("score", "tiny-dcgan", "--n", 600, "--json")
+    code, filed, _ = run("score", tmp_path / "a.npz", "digits:train", "--json")
+    drawn, filed = json.loads(drawn), json.loads(filed)
+    for key in (
+        "fid",
+        "fid_n",
+        "kid",
+        "precision",
+        "recall",
+        "density",
+        "coverage",
+        "reference",
+        "judged",
+        "near",
+    ):
+        assert drawn[key] == filed[key], key
+    assert drawn["fid_n"] == 600 and drawn["reference"] == "digits:train"
+    code, text, _ = run("score", tmp_path / "a.npz", "digits:train")
+    assert code == 0 and "FID-600 against 1,438 train" in text and "nearest-train ratio" in text
+
+
+def test_score_refuses_in_one_sentence(run, registry: Path, small: None, tmp_path: Path) -> None:
+    np.savez(tmp_path / "nan.npz", images=np.full((600, 32, 32, 3), np.nan, np.float32))
+    np.savez(tmp_path / "few.npz", images=np.zeros((20, 32, 32, 3), np.uint8))
+    for arguments, words in (
+        ((tmp_path / "nan.npz", "digits:train"), "not numbers"),
+        ((tmp_path / "few.npz", "digits:train"), "at least 500"),
+        ((tmp_path / "few.npz",), "what to compare"),
+        ((tmp_path / "absent", "digits:train"), "neither a checkpoint nor a folder"),
+        (("tiny-vae", "digits:train", "--store"), "leave B"),
+        (("digits-fastnet", "--n", "600"), "draws"),
+    ):
+        code, _, said = run("score", *arguments)
+        assert code == 1 and words in said and "Traceback" not in said, (arguments, said)
+
+
+def test_stored_scores_stand_in_the_card_with_a_grid(
+    run, registry: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination.examine, "__defaults__", (600, None))
+    monkeypatch.setattr("explorer.training.accuracy_score.accuracy_score.__defaults__", (0.5, 0, "cpu", None))
+    code, said, _ = run("score", "tiny-vae", "--store", "--json")
+    assert code == 0
+    found = checkpoints.read_card("tiny-vae").metrics["samples"]
+    assert found == {key: value for key, value in json.loads(said).items() if key not in ("a", "b")}
+    assert found["fid_600_train1438"] == found["fid"] and found["accuracy_score"]["n"] == len(
+        data.load("digits", "test")
+    )
+    checkpoints.verify(registry / "tiny-vae")
+    assert (registry / "tiny-vae/evaluation/grid.png").stat().st_size > 1000
+
+
+def test_samplers_are_compared_and_kept(
+    run, registry: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(samplers, "TABLE", (("ddim", 1), ("dpm", 2), ("ddpm", 1)))
+    monkeypatch.setattr(samplers.rows, "__defaults__", (None, 500))
+    code, said, _ = run("samplers", "tiny-ddpm", "--json")
+    rows = json.loads(said)["rows"]
+    assert code == 0 and [(row["sampler"], row["steps"]) for row in rows] == list(samplers.TABLE)
+    assert all(row["n"] == 500 and row["fid"] > 0 and row["milliseconds"] > 0 for row in rows)
+    kept = json.loads((registry / "tiny-ddpm" / samplers.FILE).read_text())
+    assert kept["rows"] == rows and kept["checkpoint_sha256"] == checkpoints.read_card("tiny-ddpm").sha256
+    code, _, said = run("samplers", "tiny-vae")
+    assert code == 1 and "one step" in said
+
+
+def test_claims_need_a_pair(run, registry: Path) -> None:
+    code, _, said = run("claims")
+    assert code == 1 and "No pair" in said
