@@ -13,7 +13,16 @@ from explorer import device as devices
 from explorer import models
 from explorer.data import available, names
 
-PACKAGES = ("torch", "torchvision", "streamlit", "lightning-fabric", "safetensors", "diffusers", "numpy", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "streamlit",
+    "lightning-fabric",
+    "safetensors",
+    "diffusers",
+    "numpy",
+    "pillow",
+)
 MODEL, BATCH = "resnet18", 32
 TOLERANCE = {  # the largest relative differences (logits, change of the weights) that are mere rounding
     "float32": (0.005, 0.05),

@@ -58,6 +58,59 @@ def import_pt(path: Path, model: str, data_name: str, name: str, trust: bool = F
     return checkpoints.save(checkpoints.root() / name, net, card)
 
 
+def import_published(model: str, name: str = "") -> Card:
+    """Get the weights that MODELS names for a net from the Hugging Face Hub, and save them as checkpoint `name`.
+
+    The revision is pinned and only safetensors are read: no code comes with them. Raises Problem, one sentence, where
+    there is no network, where that revision holds no safetensors, and when the weights do not fit the net.
+    """
+    allow("import")
+    spec = models.spec(model)
+    name = data.valid_name(name or model, "checkpoint")
+    if not spec.weights:
+        known = ", ".join(key for key, each in models.MODELS.items() if each.weights)
+        raise Problem("{model} is trained here, there is nothing to get; these come from elsewhere: {known}.",
+                      model=model, known=known)  # fmt: skip
+    if (checkpoints.root() / name).exists():
+        raise Problem("There is a checkpoint {name} already; choose another name.", name=name)
+    repository, revision = spec.weights
+    net, pictures = models.build(model, 10), _some_pictures("cifar10")
+    checkpoints.fill(
+        net, {f"net.{key}": value for key, value in _from_hub(repository, revision).items()}, repository
+    )
+    card = Card(
+        name=name,
+        model=model,
+        task=spec.task,
+        data="cifar10",
+        classes=pictures.classes,
+        mean=pictures.mean,
+        std=pictures.std,
+        data_fingerprint="",
+        recipe={"imported": repository, "revision": revision},
+        purpose=f"The paper's own DDPM of CIFAR-10, from {repository} at {revision[:12]}.",
+    )
+    return checkpoints.save(checkpoints.root() / name, net, card)
+
+
+def _from_hub(repository: str, revision: str) -> dict[str, Any]:
+    """The tensors of a UNet2DModel on the Hugging Face Hub by their present names."""
+    import diffusers
+
+    try:
+        net = diffusers.UNet2DModel.from_pretrained(repository, revision=revision, use_safetensors=True)
+    except (
+        Exception
+    ) as error:  # no network, no such file, a server's answer: the Hub's library has many kinds
+        raise Problem(
+            "The weights of {name} (revision {revision}, safetensors only) could not be got: {error}",
+            name=repository,
+            revision=revision[:12],
+            error=str(error).strip().partition("\n")[0][:200] or type(error).__name__,
+        ) from error
+    return net.state_dict()
+
+
 def _some_pictures(name: str) -> data.ImageSet:
     """A split that knows the mean and standard deviation; CIFAR-10's sheet stands in while CIFAR-10 is absent."""
     try:

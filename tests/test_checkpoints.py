@@ -134,6 +134,7 @@ SMALL = {
     "vae": {"width": 16, "latent": 4},
     "dcgan": {"width": 16, "conditional": False},
     "ddpm": {"widths": [16, 32]},
+    "ddpm-published": {"channels": [32, 32, 32, 32]},
 }
 
 
@@ -152,7 +153,7 @@ def test_what_draws_comes_back_with_its_sizes_and_draws_the_same(
     loaded = checkpoints.load("mine", "cpu")
     assert loaded.card == saved and loaded.class_means is None and not loaded.model.training
     assert saved.parameters == models.parameter_count(net)
-    labels, more = torch.tensor([1, 2]), {"steps": 2} if name == "ddpm" else {}
+    labels, more = torch.tensor([1, 2]), {"steps": 2} if name.startswith("ddpm") else {}
     ours, theirs = (
         model.sample([torch.Generator().manual_seed(seed) for seed in (1, 2)], labels, **more)
         for model in (net, loaded.model)

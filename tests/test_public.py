@@ -14,8 +14,8 @@ from tests.test_pages import PAGES, everything, opened
 
 # Every command is on one of the two lists: a new one has to be put there.
 OPEN = {
-    "models", "doctor", "checkpoints", "evaluate", "predict", "explain", "data show", "runs list", "runs show",
-    "jobs list", "jobs show",
+    "models", "doctor", "checkpoints", "claims", "evaluate", "predict", "explain", "data show", "runs list",
+    "runs show", "jobs list", "jobs show",
 }  # fmt: skip
 NET = ["--model", "lenet", "--data", "digits"]
 FORBIDDEN = {
@@ -25,6 +25,10 @@ FORBIDDEN = {
     "sweep": ["s", *NET, "--over", "lr=0.1", "--over", "batch=64"],
     "survey": ["digits-fastnet"],
     "faithfulness": ["digits-fastnet"],
+    "sample": ["digits-vae", "--out", "{folder}/drawn.npz"],
+    "score": ["digits-vae"],
+    "samplers": ["digits-ddpm"],
+    "import-published": ["ddpm-published"],
     "import": ["{folder}/x.pt", *NET, "--name", "mine", "--trust"],
     "data get": ["cifar10"],
     "data add": ["{folder}", "--name", "mine"],

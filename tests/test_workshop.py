@@ -31,6 +31,7 @@ COMES_WITH = {
     **dict.fromkeys(("altair", "jsonschema", "packaging", "starlette", "uvicorn"), "streamlit"),
     "scipy": "scikit-learn",
     "tensorboardx": "tensorboardX",
+    "torch_fidelity": "torch-fidelity",
 }
 
 

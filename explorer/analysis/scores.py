@@ -70,9 +70,9 @@ def _statistics(pictures: ImageSet, extractor: Extractor, on_step: Step | None) 
 
 
 def sample_of(pictures: ImageSet) -> np.ndarray:
-    """Which pictures of a split stand for it, at most SAMPLE: indices in torch-fidelity's order of drawing."""
+    """Which pictures of a split stand for it, at most SAMPLE: torch-fidelity's, ascending as it reads them."""
     n = len(pictures)
-    return np.random.RandomState(SEED).choice(n, min(n, SAMPLE), replace=False)
+    return np.sort(np.random.RandomState(SEED).choice(n, min(n, SAMPLE), replace=False))
 
 
 def _features(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> np.ndarray:

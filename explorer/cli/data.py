@@ -100,13 +100,17 @@ def _data_entry(name: str) -> dict:
     data_app, "get", interrupted=N_("Interrupted; nothing half-written was left. Run it again to start anew.")
 )
 def data_get(
-    name: Annotated[str, typer.Argument(help="A data set that can be downloaded: cifar10.")],
+    name: Annotated[
+        str, typer.Argument(help="What can be downloaded: cifar10, or inception, the weights of FID.")
+    ],
     as_json: Json = False,
     job: Reporter | None = None,
 ) -> Answer:
-    """Download a data set; the pixels are compared with the original's."""
+    """Download a data set, or the weights that FID is defined by; compared with the original's hash."""
     from explorer import data
 
+    if name == "inception":
+        return _inception(job)
     spec = data.spec(name)
     if spec.fetch is None:
         got = [each for each, found in data.DATASETS.items() if found.fetch]
@@ -122,6 +126,18 @@ def data_get(
         entry["splits"][split] = {"n": len(found), "fingerprint": found.fingerprint}
     counts = ", ".join(f"{split} n = {of['n']:,}" for split, of in entry["splits"].items())
     return Answer(entry, t("{name} is in {path}: {counts}.", name=name, path=folder, counts=counts))
+
+
+def _inception(job: Reporter | None) -> Answer:
+    from explorer.data import inception
+
+    bar = Bar(job)
+    try:
+        path = inception.get_weights(bar)
+    finally:
+        bar.close()
+    value = {"name": "inception", "path": str(path), "sha256": inception.SHA256}
+    return Answer(value, t("{name} is in {path}.", name="inception", path=path))
 
 
 @command(data_app, "add")

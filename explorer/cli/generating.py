@@ -10,6 +10,7 @@ import typer
 
 from explorer.cli.apps import Name, app
 from explorer.console import Answer, Bar, Device, Json, command, table
+from explorer.reach import allow
 from explorer.reporter import Reporter
 from explorer.text import N_, Problem, t
 
@@ -54,6 +55,7 @@ def sample_command(
     from explorer.analysis import sampling, together
     from explorer.data.drawn import check_target, write_drawn
 
+    allow("sample")
     check_target(out)
     rank, world = together.join()
     loaded = checkpoints.load(checkpoint, device)
@@ -121,6 +123,7 @@ def score_command(
     from explorer.analysis.inception import Extractor
     from explorer.device import choose
 
+    allow("score")
     if store and (b or n != 5000 or seed):
         raise Problem(
             "What is stored are 5,000 pictures from seed 0 against the training data: leave B, --n, --seed."
@@ -227,7 +230,6 @@ def samplers_command(
     from explorer.analysis import fid, samplers, scores
     from explorer.analysis.inception import Extractor
     from explorer.device import choose, describe
-    from explorer.reach import allow
 
     allow("samplers")
     loaded = checkpoints.load(checkpoint, device)

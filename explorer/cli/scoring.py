@@ -245,3 +245,19 @@ def import_command(
     card = foreign.import_pt(file, model, data, name, trust)
     said = t("{name}: {n} values of {model}, imported.", name=name, n=f"{card.parameters:,}", model=model)
     return Answer(asdict(card), said)
+
+
+@command(app, "import-published")
+def import_published_command(
+    model: Annotated[str, typer.Argument(help="A net whose weights come from elsewhere: ddpm-published.")],
+    name: Annotated[str, typer.Option(help="What to call the checkpoint; without it the net's name.")] = "",
+    as_json: Json = False,
+) -> Answer:
+    """Get the published weights of a net from the Hugging Face Hub: safetensors of one pinned revision."""
+    from explorer import foreign
+
+    card = foreign.import_published(model, name)
+    said = t(
+        "{name}: {n} values of {model}, imported.", name=card.name, n=f"{card.parameters:,}", model=model
+    )
+    return Answer(asdict(card), said)

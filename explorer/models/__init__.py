@@ -27,6 +27,7 @@ class ModelSpec:
     layers: names of the modules that one looks into, in order; the last makes the map that `features` returns
     pooled_linear: logits = Linear(mean of the last map), so that a class activation map is exact
     dead: beginning of a weight's name -> share of its elements without a gradient at 32x32 (see analysis.dead_weights)
+    weights: where its weights come from, (repository, revision): such a net is not trained here, only drawn with
     init: called once before training with (model, normalised float training pictures (N, 3, 32, 32))
     """
 
@@ -37,6 +38,7 @@ class ModelSpec:
     layers: tuple[str, ...] = ()
     precision: str = "conv"
     pooled_linear: bool = True
+    weights: tuple[str, str] | None = None
     init: Callable[[nn.Module, torch.Tensor], None] | None = None
     dead: Mapping[str, float] = field(default_factory=dict)
 
@@ -103,6 +105,14 @@ MODELS: dict[str, ModelSpec] = {
         paper="Ho et al. 2020, arXiv 2006.11239",
         stem=N_("2x2 patches: a U-Net at 16x16 and 8x8, attention at 8x8"),
         pooled_linear=False,
+    ),
+    "ddpm-published": ModelSpec(
+        ddpm.Published,
+        task="diffusion",
+        paper="Ho et al. 2020, arXiv 2006.11239",
+        stem=N_("the paper's U-Net at full size, weights from elsewhere"),
+        pooled_linear=False,
+        weights=("google/ddpm-cifar10-32", "267b167dc01f0e4e61923ea244e8b988f84deb80"),
     ),
 }
 CLASSIFIERS = {name: spec for name, spec in MODELS.items() if spec.task == "classifier"}

@@ -225,3 +225,37 @@ class DDPM(Denoiser):
         for block in self.up_fine:
             h = block(torch.cat([h, met.pop()], 1), c)
         return F.pixel_shuffle(self.exit(F.silu(self.norm(h))), 2)
+
+
+class Published(Denoiser):
+    """The paper's own U-Net at full size, as diffusers builds it: it says the noise, on the paper's linear schedule,
+    and knows no classes. Its weights come from elsewhere (see MODELS); here it only draws.
+
+    channels: at 32x32, 16x16, 8x8 and 4x4, multiples of 32
+    """
+
+    conditional = False
+    prediction = "eps"
+    betas = {"beta_schedule": "linear", "beta_start": 1e-4, "beta_end": 0.02}
+
+    def __init__(self, classes: int, channels: tuple[int, ...] = (128, 256, 256, 256)):
+        super().__init__()
+        import diffusers
+
+        self.classes = classes
+        self.net = diffusers.UNet2DModel(
+            sample_size=32,
+            block_out_channels=tuple(channels),
+            layers_per_block=2,
+            down_block_types=("DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"),
+            up_block_types=("UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"),
+            attention_head_dim=None,
+            downsample_padding=0,
+            flip_sin_to_cos=False,
+            freq_shift=1,
+            norm_eps=1e-6,
+        )
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """The noise in x, as `DDPM.forward` takes it; labels are not looked at."""
+        return self.net(x, t).sample

@@ -24,7 +24,7 @@ def store_scores(name: str | Path, on_step: Step | None = None, **options: Any) 
 
     options: as analysis.sampling.options_for gives them, else its own. Raises Problem for a classifier.
     """
-    allow("publish")
+    allow("score")
     loaded = checkpoints.load(name)
     card, extra = examined(loaded, on_step, **options)
     checkpoints.update(name, card, extra)

@@ -342,6 +342,11 @@ def check_batch(recipe: Settings, count: int, devices: int) -> None:
 
 def check_sizes(recipe: Settings, model: str) -> None:
     """Problem when the recipe is for another kind of net, or shows the net smaller pictures than it can take."""
+    if models.spec(model).weights:
+        raise Problem(
+            "{model} is not trained here, its weights come from elsewhere: python -m explorer import-published {model}",
+            model=model,
+        )
     if type(recipe) is not recipe_class(model):
         raise Problem(
             "This recipe is not for {model}; recipes for it: {known}.",

@@ -10,7 +10,7 @@ import streamlit as st
 from explorer import jobs, models, reach, runs
 from explorer.text import N_, Problem, t
 from explorer.training import CHOICES, RANGES
-from explorer.ui import progress, settings, trainings, widgets
+from explorer.ui import measured, progress, settings, trainings, widgets
 from explorer.ui.evidence import dark, drawn
 from explorer.views import training as charts
 
@@ -226,7 +226,7 @@ def _sweep(name: str, live: bool) -> None:
 
 
 def _held_out_count(cell: dict[str, Any]) -> int:
-    return trainings.held_out_count({"model": cell["model"], "recipe": {"holdout": cell["n"]}})
+    return measured.held_out_count({"model": cell["model"], "recipe": {"holdout": cell["n"]}})
 
 
 def _metric(model: str) -> str:

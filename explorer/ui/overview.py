@@ -42,7 +42,7 @@ NAMES = {
     "resnet18": "ResNet-18",
     "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
     "drn_d_22": "DRN-D-22", "efficientnet_b0": "EfficientNet-B0", "efficientnet_at_224": "EfficientNet, 224 px",
-    "vae": "VAE", "dcgan": "DCGAN", "ddpm": "DDPM",
+    "vae": "VAE", "dcgan": "DCGAN", "ddpm": "DDPM", "ddpm-published": "DDPM, as published",
 }  # fmt: skip
 
 

