@@ -18,5 +18,7 @@ def as_pixels(signed: torch.Tensor) -> np.ndarray:
     number: it would become black without a word.
     """
     if not signed.isfinite().all():
-        raise Problem("The model drew values that are not numbers (NaN or infinity): its weights are damaged.")
+        raise Problem(
+            "The model drew values that are not numbers (NaN or infinity): its weights are damaged."
+        )
     return ((signed.float() + 1) * 127.5).clamp(0, 255).round().to(torch.uint8).cpu().contiguous().numpy()

@@ -12,8 +12,8 @@ from explorer.text import Problem
 from explorer.training.loop import Task
 
 REACH = 5  # steps on either side over which losses are averaged
-HOPELESS = 4  # times the lowest loss: no higher rate is tried then. A loss that may be negative (a VAE's) counts as large
-#               as it is below 0.
+# Times the lowest loss: no higher rate is tried then. A loss that may be negative (a VAE's) counts by its size.
+HOPELESS = 4
 
 
 def lr_range(

@@ -76,6 +76,7 @@ class DiffusionRecipe(Settings):
     """
 
     task: ClassVar[str] = "diffusion"
+    measures: ClassVar[tuple[str, ...]] = ("loss", "gradient_norm")
 
     epochs: float = 12
     batch: int = 64

@@ -17,7 +17,7 @@ from explorer.views import pictures
 from explorer.views.rows import epoch_words
 
 ROWS = 5  # of every grid, see training.watching; a column for each class up to ten
-WIDEST = 960  # pixels of the large grid, at a whole multiple
+WIDEST = {False: 640, True: 960}  # pixels of the large grid, at a whole multiple, by large type
 LOWEST = {"kid": N_("lowest KID"), "loss": N_("lowest loss")}  # by what the best grid was best
 
 _pictures = cache.Kept(64)
@@ -52,11 +52,10 @@ def show(name: str, others: Sequence[str], rows: Sequence[Mapping[str, Any]], co
             beside.append((other, drawn[-1], other))
     if len(beside) < 2:
         return
-    with st.grid(4 if len(beside) > 3 else 3, min_column_width=240):
+    with st.grid(3, min_column_width=320):  # ten pictures as they are
         for run, at, words in beside:
             with st.container():
-                png, width, _ = _picture(run, at, 1)
-                st.image(png, caption=widgets.plain(words), width=width, output_format="PNG",
+                st.image(_picture(run, at)[0], caption=widgets.plain(words), output_format="PNG",
                          alt=t("Drawn pictures: {what}", what=words))  # fmt: skip
 
 
@@ -81,7 +80,7 @@ def _chosen(steps: list[int], epochs: float, name: str) -> int:
 
 def _large(name: str, step: int, epoch: str, config: dict[str, Any]) -> None:
     """One grid, and what its columns are."""
-    png, width, columns = _picture(name, step, 0)
+    png, columns = _picture(name, step, WIDEST[widgets.large_type()])
     last = ROWS * columns - 1
     words = t("{name} after epoch {epoch}, seeds 0 to {last}", name=name, epoch=epoch, last=last)
     classes = read_json(runs.folder_of(name) / "card.json").get("classes", ())[:columns]
@@ -89,7 +88,7 @@ def _large(name: str, step: int, epoch: str, config: dict[str, Any]) -> None:
         words += " · " + t("it is told no class")
     elif len(classes) == columns:
         words += " · " + t("columns: {classes}", classes=", ".join(classes))
-    st.image(png, caption=widgets.plain(words), width=width, output_format="PNG",
+    st.image(png, caption=widgets.plain(words), output_format="PNG",
              alt=t("{n} drawn pictures: {what}", n=last + 1, what=words))  # fmt: skip
 
 
@@ -107,18 +106,19 @@ def _beside(
     ]
 
 
-def _picture(name: str, step: int, factor: int) -> tuple[bytes, int, int]:
-    """(PNG, its width in pixels, columns) of a stored grid, `factor` times as large; 0 = as large as there is room."""
+def _picture(name: str, step: int, room: int = 0) -> tuple[bytes, int]:
+    """(PNG, columns) of a stored grid, as many times as large as fits into `room` pixels, at most four times."""
     path = runs.folder_of(name) / "grids" / f"{runs.folder.step_name(step)}.png"
 
-    def make() -> tuple[bytes, int, int]:
+    def make() -> tuple[bytes, int]:
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
         high, wide = pixels.shape[1:]
-        times = factor or max(1, min(4, WIDEST // wide))
-        return pictures.png(pictures.enlarge(pixels, times)), wide * times, max(1, wide * ROWS // high)
+        return pictures.png(pictures.enlarge(pixels, max(1, min(4, room // wide)))), max(
+            1, wide * ROWS // high
+        )
 
     try:
-        return _pictures.get((str(path), path.stat().st_mtime_ns, factor), make)
+        return _pictures.get((str(path), path.stat().st_mtime_ns, room), make)
     except (OSError, ValueError, SyntaxError) as error:  # PIL's own are of these kinds
         raise Problem("The pictures after step {step} cannot be read.", step=step) from error

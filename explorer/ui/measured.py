@@ -88,10 +88,10 @@ def _of_gan(rows: list[dict], last: dict, config: dict) -> None:
         there = [row for row in rows if row.get("held_out_kid") is not None]
         lowest = min(there, key=lambda row: row["held_out_kid"])
         at = {"value": tiny(lowest["held_out_kid"]), "epoch": f"{lowest['epoch']:g}"}
-        more = when if lowest is held else t("lowest {value} at epoch {epoch}", **at)
+        more = when if lowest is held else t("best {value}, epoch {epoch}", **at)
         _tile(t("KID, held-out"), tiny(held["held_out_kid"]), more, t(MEASURES["kid"].note))
     if "d_accuracy" in last:
-        _tile(t("Discriminator is right"), percent(last["d_accuracy"]), t("50 %: it cannot tell"),
+        _tile(t("Told apart"), percent(last["d_accuracy"]), t("50 % is chance"),
               t(MEASURES["d_accuracy"].note))  # fmt: skip
     more = t("discriminator {loss}", loss=short(last["d_loss"])) if "d_loss" in last else None
     _tile(t("Loss, generator"), short(last["loss"]), more, t(MEASURES["gan_loss"].note))

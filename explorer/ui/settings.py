@@ -208,11 +208,13 @@ def form(key: str = "") -> Choice | None:
 
 
 def _nets(task: str) -> dict[str, str]:
-    """The nets of a task by name, those that draw with what kind they are."""
+    """The nets of a task that are trained here, by name, those that draw with what kind they are."""
     if task == "classify":
         return {name: name for name in models.CLASSIFIERS}
     return {
-        name: f"{name} · {t(KINDS.get(spec.task, spec.task))}" for name, spec in models.GENERATORS.items()
+        name: f"{name} · {t(KINDS.get(spec.task, spec.task))}"
+        for name, spec in models.GENERATORS.items()
+        if not spec.weights
     }
 
 

@@ -12,7 +12,12 @@ from explorer.ui import cache, grids, measured, progress, settings, widgets
 
 EVERY = timedelta(seconds=2)
 STATES = jobs.STATES
-JUDGED = {"kid": N_("Held-out KID"), "loss": N_("Held-out loss")}  # of what draws, in the list of runs
+# What runs are judged by, in their list: as a column where all are judged alike, and beside their values elsewhere.
+JUDGED = {
+    "accuracy": (N_("Held-out accuracy"), "%.2f %%", N_("accuracy {value}")),
+    "kid": (N_("Held-out KID"), "%.4g", N_("KID {value}")),
+    "loss": (N_("Held-out loss"), "%.4g", N_("loss {value}")),
+}
 MOST_OVERLAID, LISTED = 6, 50
 TORCHRUN = "torchrun --standalone --nproc_per_node N -m -- explorer runs resume {name}"
 
@@ -52,10 +57,7 @@ def overview(live: bool) -> None:
 
 def _overview() -> None:
     found = jobs.run_statuses()
-    judged = {run.name: _judged_by(run.model) for run in found[:LISTED]}
-    # A column for each measure that there is a run of: an accuracy and a KID are not for one column.
-    others = [measure for measure in JUDGED if measure in judged.values()]
-    accuracy = not others or "accuracy" in judged.values()
+    head, values = _judged(found[:LISTED])
     rows = [
         {
             t("Run"): run.name,
@@ -63,15 +65,10 @@ def _overview() -> None:
             t("Net"): run.model,
             t("Data"): run.data,
             t("Done"): run.step / run.total if run.total else 0.0,
-            **(
-                {t("Held-out accuracy"): None if run.held_out is None else 100 * run.held_out}
-                if accuracy
-                else {}
-            ),
-            **{t(JUDGED[each]): run.judged if judged[run.name] == each else None for each in others},
+            head: value,
             t("Begun"): run.created.replace("T", " ").rstrip("Z"),
         }
-        for run in found[:LISTED]
+        for run, value in zip(found[:LISTED], values)
     ]
 
     def picked() -> None:
@@ -86,8 +83,7 @@ def _overview() -> None:
         rows, key="runs table", on_select=picked, selection_mode="single-row", hide_index=True, width="stretch",
         column_config={
             t("Done"): st.column_config.ProgressColumn(format="percent"),
-            t("Held-out accuracy"): st.column_config.NumberColumn(format="%.2f %%"),
-            **{t(words): st.column_config.NumberColumn(format="%.4g") for words in JUDGED.values()},
+            **{t(words): st.column_config.NumberColumn(format=form) for words, form, _ in JUDGED.values()},
         },
     )  # fmt: skip
     if len(found) > LISTED:
@@ -96,9 +92,22 @@ def _overview() -> None:
         )
 
 
-def _judged_by(model: str) -> str:
-    """The measure that runs of a model are judged by, "accuracy" where the model is of another version."""
-    return recipe_class(model).judged_by[0] if model in models.MODELS else "accuracy"
+def _judged(found: list[runs.RunStatus]) -> tuple[str, list]:
+    """The head of a column of the list, and for each run what held-out pictures say of it: numbers where all nets are
+    of one kind, else words, for an accuracy and a KID are no two numbers of one kind."""
+    kinds = [recipe_class(run.model if run.model in models.MODELS else "lenet") for run in found]
+    measures = [kind.judged_by[0] for kind in kinds]
+    values = [
+        run.judged if measure != "accuracy" else None if run.held_out is None else 100 * run.held_out
+        for run, measure in zip(found, measures)
+    ]
+    if len(set(kinds)) == 1:
+        return t(JUDGED[measures[0]][0]), values
+    words = []
+    for value, measure in zip(values, measures):
+        _, form, template = JUDGED[measure]
+        words.append("" if value is None else t(template, value=form % value))
+    return t("Held-out"), words
 
 
 def one(name: str, others: list[str]) -> None:

@@ -43,6 +43,7 @@ class Measure:
     beside: a second column of the training in the same chart;  lines: what the two are called
     says: which number a training column's legend says, "epoch" = the mean over the last epoch, "median" or "most"
     zero: the axis begins at 0;  share: it stays in 0..1;  marked: the best gets a ring
+    settles: it falls steeply at first and slowly from then on, so the axis shows what comes after the first tenth
     level: a value that means something, and what;  note: a sentence for below the chart
     """
 
@@ -59,6 +60,7 @@ class Measure:
     zero: bool = True
     share: bool = False
     marked: bool = False
+    settles: bool = False
     level: tuple[float, str] | None = None
     note: str = ""
 
@@ -84,17 +86,20 @@ MEASURES = {
     "d_accuracy": Measure(
         N_("discriminator is right"), None, min, True, percent, ".1~%", "d_accuracy", zero=False, share=True,
         level=(0.5, N_("50 %: it cannot tell real from drawn")),
-        note=N_("Of as many drawn pictures as real ones. Near 100 % the discriminator is far ahead of the generator."),
+        note=N_(
+            "The share of pictures, half of them drawn, that the discriminator tells rightly. Near 100 % it is far ahead "
+            "of the generator."
+        ),
     ),
     "gan_gradients": Measure(
         N_("gradient norms"), None, min, True, short, training="gradient_norm", beside="d_gradient_norm", lines=_TWO
     ),
     "vae_loss": Measure(
-        N_("loss, nats"), "held_out_loss", min, True, nats, ",~g", "loss", zero=False,
+        N_("loss, nats"), "held_out_loss", min, True, nats, ",~g", "loss", zero=False, settles=True,
         note=N_("Reconstruction and KL divergence together, in nats a picture up to a constant: below 0 is no fault."),
     ),
     "reconstruction": Measure(
-        N_("reconstruction, nats"), None, min, True, nats, ",~g", "reconstruction", zero=False,
+        N_("reconstruction, nats"), None, min, True, nats, ",~g", "reconstruction", zero=False, settles=True,
         note=N_("How far pictures that went through the code are from themselves, up to a constant; lower is closer."),
     ),
     "kl": Measure(
@@ -102,7 +107,7 @@ MEASURES = {
         note=N_("How much a code tells of its picture: at 0 all codes are alike and the picture is lost."),
     ),
     "noise_loss": Measure(
-        N_("loss"), "held_out_loss", min, True, short, training="loss",
+        N_("loss"), "held_out_loss", min, True, tiny, training="loss", settles=True,
         note=N_("Held-out: of the averaged weights, with always the same noise."),
     ),
     "gradient_norm": Measure(N_("gradient norm"), None, min, True, short, training="gradient_norm"),

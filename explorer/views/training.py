@@ -106,7 +106,7 @@ def learning_curves(
             "title": t(measure.label), "tickformat": measure.tick,
             "rangemode": "tozero" if measure.zero else "normal",
             "autorangeoptions": {"clipmin": 0, "clipmax": 1.005} if measure.share else {},
-            "range": None if figure.data else [0, 1],
+            "range": _settled(figure.data[:lines]) if measure.settles else None if figure.data else [0, 1],
         },
         # Plotly keeps a person's zoom through the redraws of a run that goes on.
         uirevision=f"{what} {across}",
@@ -156,6 +156,17 @@ def _add_run(
         )  # fmt: skip
 
 
+def _settled(lines: Sequence[Any]) -> list[float] | None:
+    """The axis for what lines do after the first tenth of their way; None where that is nearly all of it."""
+    ends = [line.x[-1] for line in lines if len(line.x)]
+    late = [y for line in lines for x, y in zip(line.x, line.y) if x >= max(ends) / 10]
+    if len(late) < 10:
+        return None
+    low, high = min(late), max(late)
+    room = (high - low) * 0.08
+    return [low - room, high + room] if max(max(line.y) for line in lines) > 2 * high - low > low else None
+
+
 def _mark_the_best(figure: "go.Figure", runs: Sequence[Run], measure: Measure, across: str) -> None:
     """A ring around each run's best held-out value, and what it is."""
     for run in runs:
@@ -169,9 +180,10 @@ def _mark_the_best(figure: "go.Figure", runs: Sequence[Run], measure: Measure, a
             marker={"symbol": "circle-open", "size": 17, "color": style.CHOSEN, "line": {"width": 3}},
         )  # fmt: skip
         if len(runs) == 1:
+            late = x > np.nanmax(run.x) / 2  # its words go to where there is room
             figure.add_annotation(
-                x=x, y=y, text=f"<b>{t('best')} {measure.show(y)}</b>", showarrow=False,
-                yshift=-22,  # below the lowest is room
+                x=x, y=y, text=f"<b>{t('best')} {measure.show(y)}</b>", showarrow=False, yshift=18,
+                xanchor="right" if late else "left", xshift=-8 if late else 8,
                 font={"color": style.CHOSEN, "size": 14},
             )  # fmt: skip
 
