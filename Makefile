@@ -1,6 +1,6 @@
 # make run         the app on http://127.0.0.1:8501          (PORT=…, HOST=…)
 # make test        the tests, at most 10 minutes on 2 cores  (TESTS=tests/data for a few)
-# make test-slow   the long ones, at most 25 minutes
+# make test-slow   the long ones, at most 45 minutes
 # make lint        ruff: rules and format
 # make clean       removes .venv
 .PHONY: run test test-slow lint packages packages-dev clean help
