@@ -87,8 +87,8 @@ MEASURES = {
         N_("discriminator is right"), None, min, True, percent, ".1~%", "d_accuracy", zero=False, share=True,
         level=(0.5, N_("50 %: it cannot tell real from drawn")),
         note=N_(
-            "The share of pictures, half of them drawn, that the discriminator tells rightly. Near 100 % it is far ahead "
-            "of the generator."
+            "The share of pictures, half of them drawn, that the discriminator tells rightly. "
+            "Near 100 % it is far ahead of the generator."
         ),
     ),
     "gan_gradients": Measure(
