@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # run as a script, the folder of the script is on the path, not the project's
 
 from benchmarks.train_speed import pictures, seconds  # noqa: E402
-from explorer import device, models  # noqa: E402
+from explorer import data, device, models  # noqa: E402
 from explorer.models.ddpm import Denoiser  # noqa: E402
 from explorer.models.pixels import as_pixels  # noqa: E402
 from explorer.training import make_recipe  # noqa: E402
@@ -93,7 +93,7 @@ def speeds(batch: int, steps: int, rounds: int) -> dict[str, Any]:
 
 def after(minutes: float, model: str, batch: int, speed: float) -> dict[str, Any]:
     """Train for about so many minutes at `speed` images/s, draw 2,000 pictures with DDIM-20, and FID-2k."""
-    from explorer.analysis import fid, inception
+    from explorer.analysis import fid, inception, scores
 
     task = make(model, batch, minutes * 60 * speed / len(pictures()))
     began = time.perf_counter()
@@ -108,8 +108,8 @@ def after(minutes: float, model: str, batch: int, speed: float) -> dict[str, Any
         labels = torch.tensor([seed % task.classes for seed in seeds])
         drawn.append(as_pixels(task.average.sample(generators, labels, sampler="ddim", steps=20)))
     extractor = inception.Extractor()
-    reference = fid.reference_statistics(pictures(), extractor)
-    found = fid.fid(fid.statistics(extractor.features(np.concatenate(drawn))), reference)
+    target = scores.against(data.load("cifar10", "train"), extractor)  # all 50,000, as in the cards
+    found = fid.fid(fid.statistics(extractor.features(np.concatenate(drawn))), target.statistics)
     return {"minutes": round(trained, 2), "images": task.total_steps * batch, "fid_2k": found.value}
 
 

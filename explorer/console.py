@@ -8,6 +8,7 @@ import contextlib
 import functools
 import inspect
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -49,9 +50,9 @@ def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")
                 with attached() as job:  # a job is done when its answer is in the log, not before
                     with contextlib.redirect_stdout(sys.stderr):
                         answer = fn(**options) if "job" not in fn.__annotations__ else fn(**options, job=job)
-                    print(
-                        json.dumps(answer.value, ensure_ascii=False) if as_json else answer.text, flush=True
-                    )
+                    if not int(os.environ.get("RANK", 0)):  # under torchrun the first process speaks for all
+                        said = json.dumps(answer.value, ensure_ascii=False) if as_json else answer.text
+                        print(said, flush=True)
                     if job:
                         job.answer(answer.value)
             except Problem as problem:

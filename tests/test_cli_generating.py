@@ -1,5 +1,6 @@
 """The commands sample, score, samplers and claims: what they write and say, and one sentence for what is wrong."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer import checkpoints, cli, data
+from explorer import checkpoints, cli, data, runs
 from explorer.analysis import examination, samplers, scores
 from explorer.data.drawn import read_drawn
+from explorer.text import Problem
+from explorer.training import recipe_class
 from tests.analysis.test_sampling import made
 from tests.analysis.test_scores import WIDE, Small
 
@@ -173,3 +176,128 @@ def test_samplers_are_compared_and_kept(
 def test_claims_need_a_pair(run, registry: Path) -> None:
     code, _, said = run("claims")
     assert code == 1 and "No pair" in said
+
+
+@pytest.mark.parametrize(("model", "measure"), [("vae", "loss"), ("dcgan", "kid"), ("ddpm", "loss")])
+def test_a_generator_from_its_training_to_its_scores(
+    run, registry: Path, small, monkeypatch, model: str, measure: str
+) -> None:
+    monkeypatch.setattr(examination, "COUNT", 600)
+    monkeypatch.setattr(examination.examine, "__defaults__", (600, None))
+    words = [
+        "--data",
+        "digits",
+        "--set",
+        "width=16",
+        "--set",
+        "batch=128",
+        "--epochs",
+        "0.5",
+        "--run",
+        "mine",
+    ]
+    code, said, _ = run("train", "--model", model, *words)
+    reached = f"{measure} {runs.status('mine').judged:.4g}"
+    assert code == 0 and f"On the held-out pictures: {reached}" in said
+    code, said, _ = run("runs", "list")
+    assert code == 0 and reached in said
+    code, said, _ = run("runs", "show", "mine")
+    head = said.splitlines()[3].split()
+    assert code == 0 and head == ["epoch", "step", *recipe_class(model).measures, f"held_out_{measure}"]
+    assert len(said.splitlines()[4].split()) == len(head) and "-" not in said.splitlines()[4].split()
+    code, said, err = run("runs", "publish", "mine", "drawn", "--purpose", "For tests.")
+    assert code == 0 and "FID-600 against 1,438 train" in said, err
+    assert checkpoints.read_card("drawn").metrics["samples"]["n"] == 600
+
+
+def test_what_is_stored_was_drawn_as_asked_and_the_card_says_how(
+    run, registry: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination.examine, "__defaults__", (600, None))
+    monkeypatch.setattr("explorer.training.accuracy_score.accuracy_score.__defaults__", (0.1, 0, "cpu", None))
+    code, _, _ = run("score", "tiny-ddpm", "--store", "--sampler", "ddim", "--steps", 2, "--guidance", 1.5)
+    found = checkpoints.read_card("tiny-ddpm").metrics["samples"]
+    assert code == 0 and (found["sampler"], found["steps"], found["guidance"]) == ("ddim", 2, 1.5)
+    assert found["device"] and found["batch"] == 64
+    assert found["reference_fingerprint"] == data.load("digits", "train").fingerprint[:16]
+    code, said, _ = run("sample", "tiny-ddpm", "--n", 2, "--out", registry / "a.npz", "--json")
+    drawn = json.loads(said)
+    assert code == 0 and (drawn["sampler"], drawn["steps"], drawn["guidance"]) == ("ddim", 2, 1.5)
+
+
+def test_what_cannot_be_stored_is_one_sentence(run, registry: Path, small: None, monkeypatch) -> None:
+    before = (registry / "tiny-vae/config.json").read_bytes()
+    for words, sentence in (
+        (("tiny-vae", "--store", "--steps", "3"), "draws in one step"),
+        (("tiny-ddpm", "--store", "--guidance", "1e9"), "between 0 and 20"),
+        (("digits-fastnet", "--store"), "draws"),
+        (("tiny-vae", "--store", "--device", "tpu"), "tpu"),
+    ):
+        code, _, said = run("score", *words)
+        assert code == 1 and sentence in said and "Traceback" not in said, (words, said)
+
+    def replaced(loaded, *_: object, **__: object):
+        card = loaded.card
+        changed = dataclasses.replace(card, sha256="1" * 64)
+        monkeypatch.setattr(checkpoints, "read_card", lambda *_: changed)
+        return dataclasses.replace(card, metrics={"samples": {"n": 1}}), {}
+
+    monkeypatch.setattr("explorer.runs.scoring.examined", replaced)
+    code, _, said = run("score", "tiny-vae", "--store")
+    assert code == 1 and "was replaced while it was being scored" in said
+    assert (registry / "tiny-vae/config.json").read_bytes() == before
+
+
+def test_what_score_refuses_it_refuses_before_the_work(run, registry: Path, monkeypatch, tmp_path) -> None:
+    """Neither a picture is drawn nor a feature computed; that the Inception weights are missing is said at once too."""
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("work was done")
+
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr("explorer.analysis.sampling.draw", never)
+    for part in ("against", "against_pictures", "score"):
+        monkeypatch.setattr(scores, part, never)
+    code, _, said = run("score", "tiny-vae")
+    assert code == 1 and "Inception" in said and "Traceback" not in said
+    monkeypatch.setattr("explorer.analysis.inception.Extractor", never)
+    square = np.zeros((600, 32, 32, 3), np.uint8)
+    np.savez(tmp_path / "large.npz", images=np.zeros((600, 64, 64, 3), np.uint8))
+    np.savez(tmp_path / "told.npz", images=square, labels=np.full(600, 10))
+    np.savez(tmp_path / "below.npz", images=square, labels=np.full(600, -2))
+    for words, sentence in (
+        (("tiny-vae", "--n", 499), "at least 500"),
+        (("tiny-vae", tmp_path / "absent"), "neither a checkpoint nor a folder"),
+        (("tiny-vae", tmp_path / "large.npz"), "of 32x32"),
+        ((tmp_path / "large.npz", "digits:train"), "of 64x64, digits:train of 32x32"),
+        ((tmp_path / "told.npz", "digits:train"), "its labels go from 10 to 10, the classes from 0 to 9"),
+        ((tmp_path / "below.npz", "digits:train"), "its labels go from -2"),
+        (("tiny-vae", "--steps", 3), "draws in one step"),
+        (("tiny-vae", "--seed", 2**64), "4611686018427387904"),
+    ):
+        code, _, said = run("score", *words)
+        assert code and sentence in said and "Traceback" not in said, (words, said)
+
+
+def test_a_run_s_checkpoint_can_be_scored_by_its_folder(run, registry: Path, small: None) -> None:
+    code, by_name, _ = run("score", "tiny-dcgan", "--n", 500, "--json")
+    code, by_path, _ = run("score", registry / "tiny-dcgan", "--n", 500, "--json")
+    assert code == 0 and json.loads(by_path)["fid"] == json.loads(by_name)["fid"]
+
+
+def test_minutes_choose_the_epochs(run, registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--model", "vae", "--data", "digits", "--set", "width=16", "--set", "latent=4"]
+    code, _, said = run("train", *words, "--minutes", 1, "--epochs", 1)
+    assert code == 1 and "not both" in said
+    chosen = []
+    monkeypatch.setattr(runs, "create", lambda *given, **_: chosen.append(given[4]) or never_made())
+
+    def never_made() -> None:
+        raise Problem("Only asked.")
+
+    for minutes in (1, 10):
+        assert run("train", *words, "--minutes", minutes)[0] == 1
+    assert chosen[0] > 1 and 3 < chosen[1] / chosen[0] < 30, chosen
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, said = run("train", *words, "--minutes", 1)
+    assert code == 1 and "give --epochs instead" in said

@@ -1,7 +1,8 @@
 """What the course slides say of DCGAN against DDPM, held against the stored scores of two checkpoints.
 
-A claim holds when every figure that speaks of it is better by more than a tie, fails when none is, and is mixed
-otherwise. The same claim may hold for one pair of checkpoints and fail for another: recipes decide, not only models.
+A claim holds when no figure that speaks of it is worse and one is better by more than a tie, fails when none is better
+and one is worse, and is mixed otherwise. The same claim may hold for one pair of checkpoints and fail for another:
+recipes decide, not only models.
 """
 
 from collections.abc import Iterable

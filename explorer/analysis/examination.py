@@ -9,7 +9,8 @@ from explorer.analysis import sampling, scores, together
 from explorer.analysis.inception import Extractor
 from explorer.checkpoints import Loaded
 from explorer.data import load
-from explorer.text import N_, Missing
+from explorer.device import describe
+from explorer.text import N_, Problem
 
 COUNT = 5_000
 DRAWING = N_("Drawing (network evaluations)")
@@ -18,35 +19,46 @@ Step = Callable[[int, int, str], None]
 
 
 def examine(
-    loaded: Loaded, count: int = COUNT, on_step: Step | None = None, **options: Any
+    loaded: Loaded, count: int = COUNT, on_step: Step | None = None, **asked: Any
 ) -> tuple[dict[str, Any], sampling.Samples]:
-    """(What a card keeps under "samples", the pictures). Without the Inception weights the FID and its like are left
-    out; `without` says so. Under torchrun every process takes its share of the drawing and the features.
+    """(What a card keeps under "samples", the pictures). What needs Inception's weights or the data set is left out
+    where these are not here; `without` says so, a sentence each. Under torchrun every process takes its share.
 
+    asked: sampler, steps, guidance, as sampling.options_for takes them
     fid_5k_train50k: of 5,000 drawn pictures against CIFAR-10's 50,000 training pictures; the key holds both numbers
     """
     rank, world = together.join()
+    together.check_shares(count)
+    options = sampling.options_for(loaded, **asked)
+    device, data = loaded.device, loaded.card.data
+    target, without = None, []
+    try:  # what is missing, and the long work on the data set, come before the drawing
+        extractor = Extractor(device)
+        target = scores.against(load(data, "train"), extractor, on_step)
+    except Problem as problem:  # no weights, no data, or too few pictures
+        without.append(str(problem))
 
     def step(done: int, total: int) -> None:
         if on_step:
             on_step(done, total, DRAWING)
 
-    options = options or sampling.options_for(loaded)
     drawn = sampling.draw(loaded, np.arange(count)[rank::world], on_step=step, **options)
     drawn = sampling.whole(drawn)
     found: dict[str, Any] = {
         "n": count,
         "first_seed": 0,
+        "batch": drawn.how["batch"],
         "milliseconds": round(drawn.milliseconds, 3),
+        "device": describe(device),
     } | options
-    try:
-        extractor = Extractor(str(loaded.device))
-        target = scores.against(load(loaded.card.data, "train"), extractor, on_step)
+    if target is not None:
         found |= scores.score(drawn.images, target, extractor, on_step)
         found[f"fid_{_thousands(found['fid_n'])}_train{_thousands(found['reference_n'])}"] = found["fid"]
-    except Missing as missing:  # no weights, or not the data
-        found["without"] = str(missing)
-    return found | scores.judged(drawn.images, drawn.labels, loaded.card.data), drawn
+    try:
+        found |= scores.judged(drawn.images, drawn.labels, data, str(device))
+    except Problem as problem:
+        without += [str(problem)] if str(problem) not in without else []
+    return found | ({"without": without} if without else {}), drawn
 
 
 def _thousands(count: int) -> str:

@@ -90,7 +90,8 @@ def fid(a: Statistics, b: Statistics) -> Fid:
 
     Raises Problem when a set has fewer than 500 pictures or the features differ in width.
     """
-    _check_count(a, b)
+    _check_width(a, b)
+    check_count(a.n, b.n)
     return _distance(a, _root(a), b, _root(b))
 
 
@@ -139,7 +140,8 @@ def fid_infinity(
     for at, size in enumerate(sizes):
         chosen = np.random.default_rng([seed, size]).permutation(n)[:size]
         part = statistics(features[np.sort(chosen)])
-        _check_count(part, reference)
+        _check_width(part, reference)
+        check_count(part.n, reference.n)
         values.append(_distance(part, _root(part), reference, root).raw)
         if on_step:
             on_step(at + 1, points, FITTING)
@@ -165,11 +167,11 @@ def _distance(a: Statistics, root_a: np.ndarray, b: Statistics, root_b: np.ndarr
     return Fid(max(raw, 0.0), raw, a.n, b.n)
 
 
-def _check_count(a: Statistics, b: Statistics) -> None:
-    _check_width(a, b)
-    if min(a.n, b.n) < LEAST:
+def check_count(n: int, m: int) -> None:
+    """Problem when either set is too small for an FID."""
+    if min(n, m) < LEAST:
         raise Problem(
-            "FID needs at least {least} pictures on either side, got {n} and {m}.", least=LEAST, n=a.n, m=b.n
+            "FID needs at least {least} pictures on either side, got {n} and {m}.", least=LEAST, n=n, m=m
         )
 
 

@@ -10,6 +10,7 @@ normalisation are one convolution with a bias, the memory format is channels las
 bfloat16 features are another metric too.
 """
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -39,6 +40,7 @@ E = (
 BRANCHES = dict(zip(source.BLOCKS, (A, A, A, B, C, C, C, C, D, E, E)))
 SMALLER = ("6a", "7a")  # the last layer of every branch and the pool take steps of two, without padding
 EXTRACTING = N_("Inception features (pictures)")
+EXACT = threading.Lock()  # the switch of TF32 is one for the whole process
 Step = Callable[[int, int, str], None]  # (pictures done, of how many, what: an English sentence for t())
 
 
@@ -101,15 +103,21 @@ class Extractor:
         found = np.empty((len(images), WIDTH), np.float32)
         for start in range(0, len(images), batch):
             part = torch.from_numpy(np.ascontiguousarray(images[start : start + batch])).to(self.device)
-            with torch.no_grad(), torch.backends.cudnn.flags(allow_tf32=False):
+            exact = torch.backends.cudnn.flags(enabled=True, allow_tf32=False)
+            with EXACT, torch.no_grad(), exact:
                 found[start : start + batch] = self._forward(part).cpu().numpy()
             if on_step:
                 on_step(min(start + batch, len(images)), len(images), EXTRACTING)
         return found
 
+    @property
+    def classifies(self) -> bool:
+        """Whether the weights came with their classifier, so that there is an Inception Score."""
+        return self.fc is not None and bool(self.fc.any())
+
     def logits(self, features: np.ndarray) -> np.ndarray:
         """float32 (N, 1008) for the Inception Score, without a bias, as it is defined; Problem without a classifier."""
-        if self.fc is None or not self.fc.any():
+        if not self.classifies:
             raise Problem(
                 "These Inception weights came without their classifier, so there is no Inception Score; "
                 "FID, KID, precision and recall do not need it."

@@ -8,7 +8,6 @@ import hashlib
 import io
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +63,6 @@ def kept(fingerprint: str) -> Statistics | None:
         return None
 
 
-def reference(fingerprint: str, make: Callable[[], Statistics]) -> Statistics:
-    """The stored statistics, else what `make` gives, which is then stored. A disk that refuses is a Problem."""
-    found = kept(fingerprint)
-    if found is None:
-        found = make()
-        write_bytes(path(fingerprint), pack(found))
-    return found
+def keep(fingerprint: str, of: Statistics) -> None:
+    """Store the statistics of the pictures with this fingerprint; a disk that refuses is a Problem."""
+    write_bytes(path(fingerprint), pack(of))

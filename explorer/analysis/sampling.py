@@ -57,6 +57,10 @@ def options_for(
                 options=", ".join(asked),
             )
         return {}
+    if not getattr(loaded.model, "conditional", True) and asked.get("guidance", 1) != 1:
+        raise Problem(
+            "{name} was trained without labels: there is nothing to guide by.", name=loaded.card.name
+        )
     scored = loaded.card.metrics.get("samples", {})
     chosen = DEFAULTS | {key: scored[key] for key in DEFAULTS if key in scored} | asked
     if not 0 <= chosen["guidance"] <= MOST_GUIDANCE:
@@ -89,13 +93,13 @@ def draw(
     wanted: int | None = None,
     batch: int = BATCH,
     on_step: Callable[[int, int], None] | None = None,
-    on_noise: Callable[[int, int, np.ndarray], None] | None = None,
+    on_noise: Callable[[int, int, np.ndarray, np.ndarray], None] | None = None,
     **options: Any,
 ) -> Samples:
     """Draw a picture for each seed in float32; `options` as `options_for` gives them.
 
     on_step: told (network evaluations done, all of them), a batch counting as its pictures times the steps
-    on_noise: told (steps done, steps, the pictures so far, uint8) of each batch: what denoising looks like
+    on_noise: told (steps done, steps, the noisy pictures, the guess of the pictures, uint8) of each batch
     The model's lock is taken for a batch at a time. Problem for a classifier, and for what `options` cannot be.
     """
     import torch
@@ -115,11 +119,11 @@ def draw(
         generators = [torch.Generator().manual_seed(int(seed)) for seed in seeds[some]]
         told = torch.from_numpy(labels[some]) if labels[0] >= 0 else None
 
-        def step(done: int, of: int, x: torch.Tensor, start: int = start) -> None:
+        def step(done: int, of: int, x: torch.Tensor, guess: torch.Tensor, start: int = start) -> None:
             if on_step:
                 on_step(start * steps + len(x) * done, len(seeds) * steps)
             if on_noise:
-                on_noise(done, of, as_pixels(x))
+                on_noise(done, of, as_pixels(x), as_pixels(guess))
 
         with loaded.lock, torch.inference_mode():
             found.append(as_pixels(loaded.model.sample(generators, told, on_step=step, **options)))

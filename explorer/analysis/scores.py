@@ -9,6 +9,7 @@ import contextlib
 import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ import numpy as np
 from explorer import checkpoints, files
 from explorer.analysis import fid, judge, kid, manifold, memorisation, predict, reference, together
 from explorer.analysis.inception import WIDTH, Extractor
+from explorer.analysis.inception_score import inception_score
 from explorer.data import ImageSet, load
+from explorer.data.inception import VERSION
 from explorer.text import N_, Problem
 
 SAMPLE = 5_000  # pictures of the data set that KID, precision and recall compare with
@@ -29,12 +32,17 @@ Step = Callable[[int, int, str], None]  # (done, of how many, what: an English s
 
 @dataclass(frozen=True)
 class Against:
-    """What pictures are compared with: statistics of a whole split, features float32 (M, 2048) of some of it."""
+    """What pictures are compared with: statistics of a whole split, features float32 (M, 2048) of some of it.
+
+    size: height and width of the pictures;  fingerprint: of the split, "" for pictures from anywhere
+    """
 
     name: str
     split: str
     statistics: fid.Statistics
     features: np.ndarray
+    size: tuple[int, int]
+    fingerprint: str = ""
 
     @property
     def n(self) -> int:
@@ -42,31 +50,47 @@ class Against:
 
 
 def against(pictures: ImageSet, extractor: Extractor, on_step: Step | None = None) -> Against:
-    """A split ready to be compared with: computed once, then kept on disk under its fingerprint."""
-    found = reference.kept(pictures.fingerprint) or _statistics(pictures, extractor, on_step)
-    return Against(pictures.name, pictures.split, found, _features(pictures, extractor, on_step))
+    """A split ready to be compared with: computed once, then kept on disk under its fingerprint. Under torchrun every
+    process computes its share. Problem for a split of fewer than 500 pictures."""
+    fid.check_count(len(pictures), len(pictures))
+    found = together.of_first(lambda: reference.kept(pictures.fingerprint))
+    return Against(
+        pictures.name,
+        pictures.split,
+        found or _statistics(pictures, extractor, on_step),
+        _features(pictures, extractor, on_step),
+        pictures.images.shape[2:],
+        pictures.fingerprint,
+    )
 
 
 def _statistics(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> fid.Statistics:
     """Of a whole split. What is done is saved now and then: an hour's work is not begun anew after an interruption."""
     partial = reference.path(pictures.fingerprint).with_suffix(".partial")
-    done: fid.Statistics | None = None
-    with contextlib.suppress(OSError, Problem):
-        done = reference.unpack(partial.read_bytes())
+    done: fid.Statistics | None = together.of_first(lambda: _unpacked(partial))
+    rank, world = together.join()
     start = done.n if done else 0
     for first in range(start, len(pictures), PART):
         part = pictures.images[first : first + PART]
 
         def step(k: int, _: int, __: str, first: int = first) -> None:
             if on_step:
-                on_step(first + k, len(pictures), REFERENCE)
+                on_step(min(first + k * world, len(pictures)), len(pictures), REFERENCE)
 
-        found = fid.statistics(extractor.features(part, step))
+        found = together.added(fid.statistics(extractor.features(part[rank::world], step)))
         done = done + found if done else found
-        files.write_bytes(partial, reference.pack(done))
-    files.write_bytes(reference.path(pictures.fingerprint), reference.pack(done))
-    partial.unlink(missing_ok=True)
+        if rank == 0:
+            files.write_bytes(partial, reference.pack(done))
+    if rank == 0:
+        reference.keep(pictures.fingerprint, done)
+        partial.unlink(missing_ok=True)
     return done
+
+
+def _unpacked(partial: Path) -> fid.Statistics | None:
+    with contextlib.suppress(OSError, Problem):
+        return reference.unpack(partial.read_bytes())
+    return None
 
 
 def sample_of(pictures: ImageSet) -> np.ndarray:
@@ -76,26 +100,50 @@ def sample_of(pictures: ImageSet) -> np.ndarray:
 
 
 def _features(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> np.ndarray:
+    """float32 (M, 2048) of the pictures of `sample_of`, kept on disk too."""
     path = reference.path(pictures.fingerprint).with_suffix(".npy")
     chosen = sample_of(pictures)
+    found = together.of_first(lambda: _loaded(path, len(chosen)))
+    if found is not None:
+        return found
+    rank, world = together.join()
+    found = together.gathered(extractor.features(pictures.images[chosen[rank::world]], on_step))
+    if rank == 0:
+        buffer = io.BytesIO()
+        np.save(buffer, found)
+        files.write_bytes(path, buffer.getvalue())
+    return found
+
+
+def _loaded(path: Path, count: int) -> np.ndarray | None:
     with contextlib.suppress(OSError, ValueError, EOFError):  # not there yet, or damaged: made anew
         found = np.load(path, allow_pickle=False)
-        if found.shape == (len(chosen), WIDTH) and found.dtype == np.float32 and np.isfinite(found).all():
+        if found.shape == (count, WIDTH) and found.dtype == np.float32 and np.isfinite(found).all():
             return found
-    found = extractor.features(pictures.images[chosen], on_step)
-    buffer = io.BytesIO()
-    np.save(buffer, found)
-    files.write_bytes(path, buffer.getvalue())
-    return found
+    return None
 
 
 def against_pictures(
     images: np.ndarray, name: str, extractor: Extractor, on_step: Step | None = None
 ) -> Against:
     """Pictures from anywhere, uint8 (N, 3, H, W), ready to be compared with; nothing is kept."""
-    features = extractor.features(images, on_step)
+    fid.check_count(len(images), len(images))
+    rank, world = together.join()
+    features = together.gathered(extractor.features(images[rank::world], on_step))
     chosen = np.random.RandomState(SEED).choice(len(images), min(len(images), SAMPLE), replace=False)
-    return Against(name, "", fid.statistics(features), features[chosen])
+    return Against(name, "", fid.statistics(features), features[chosen], images.shape[2:])
+
+
+def check_sizes(name: str, size: tuple[int, int], other: str, other_size: tuple[int, int]) -> None:
+    """Problem when pictures of another size would be compared: the distance would be that of the sizes."""
+    if tuple(size) != tuple(other_size):
+        raise Problem(
+            "{a} has pictures of {one}, {b} of {two}: bring them to one size first.",
+            a=name,
+            b=other,
+            one=f"{size[1]}x{size[0]}",
+            two=f"{other_size[1]}x{other_size[0]}",
+        )
 
 
 def score(
@@ -106,32 +154,32 @@ def score(
 ) -> dict[str, Any]:
     """FID, KID, precision, recall, density and coverage of drawn pictures uint8 (N, 3, H, W).
 
-    Under torchrun every process takes its share of the features; all return the same. Problem below 500 pictures.
+    fid_curve: (N, FID) of subsets, from which fid_infinity is fitted; both None below 2,000 pictures
+    inception_score: None where the weights came without their classifier
+    Under torchrun every process takes its share of the features; all return the same. Problem below 500 pictures, and
+    for pictures of another size than the target's.
     """
-    if len(images) < fid.LEAST:
-        raise Problem(
-            "FID needs at least {least} pictures on either side, got {n} and {m}.",
-            least=fid.LEAST,
-            n=len(images),
-            m=target.n,
-        )
+    fid.check_count(len(images), target.n)
+    check_sizes("A", images.shape[2:], target.name, target.size)
     rank, world = together.join()
     features = together.gathered(extractor.features(images[rank::world], on_step))
     found = fid.fid(fid.statistics(features), target.statistics)
     kernel = kid.kid(features, target.features)
     shape = manifold.manifold(features, target.features)
+    limit = fid.fid_infinity(features, target.statistics, on_step=on_step) if enough(len(images)) else None
     return {
         "n": len(images),
         "fid": found.value,
         "fid_raw": found.raw,
         "fid_n": found.n,
         "fid_few": found.few,
-        "fid_label": fid.label(found.n, found.m, target.split or target.name),
-        "fid_infinity": fid.fid_infinity(features, target.statistics).value
-        if found.n >= 4 * fid.LEAST
-        else None,
+        "fid_infinity": limit and limit.value,
+        "fid_curve": limit and [list(pair) for pair in zip(limit.sizes, limit.values)],
+        "inception_score": inception_score(extractor.logits(features)).mean if extractor.classifies else None,
+        "features": VERSION,
         "reference": f"{target.name}:{target.split}" if target.split else target.name,
         "reference_n": target.n,
+        "reference_fingerprint": target.fingerprint[:16],
         "kid": kernel.mean,
         "kid_std": kernel.std,
         "kid_size": kernel.size,
@@ -144,14 +192,20 @@ def score(
     }
 
 
-def judged(images: np.ndarray, labels: np.ndarray, data: str) -> dict[str, Any]:
+def enough(count: int) -> bool:
+    """Whether so many pictures are enough for FID-infinity."""
+    return count >= 4 * fid.LEAST
+
+
+def judged(images: np.ndarray, labels: np.ndarray, data: str, device: str = "auto") -> dict[str, Any]:
     """What our own classifier says of drawn pictures, and how near they are to training pictures, in its features.
 
-    labels: int64 (N,) that the pictures were drawn for, -1 for none. Empty where we have no classifier of the data.
+    labels: int64 (N,) that the pictures were drawn for, -1 for none. Empty where we have no classifier of the data;
+    Missing where its pictures are not here.
     """
     if data not in JUDGES or images.shape[1:] != (3, 32, 32):
         return {}
-    loaded = checkpoints.load(checkpoints.OURS / JUDGES[data])
+    loaded = checkpoints.load(checkpoints.OURS / JUDGES[data], device)
     train, test = load(data, "train"), load(data, "test")
     vectors = {
         key: predict.embeddings(loaded, np.ascontiguousarray(part))

@@ -1,11 +1,16 @@
-"""One piece of work, shared by the processes that torchrun or SLURM started: each takes every world-th item.
+"""One piece of work, shared by the processes that torchrun started: each takes every world-th item.
 
 torchrun --standalone --nproc_per_node 2 -m -- explorer sample cifar10-ddpm --n 5000 --out pictures.npz
 """
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+from explorer.analysis.fid import Statistics
+from explorer.text import Problem
 
 
 def join() -> tuple[int, int]:
@@ -23,6 +28,13 @@ def join() -> tuple[int, int]:
     return distributed.get_rank(), world
 
 
+def check_shares(count: int) -> None:
+    """Problem, in every process, when there are fewer than `count` items for each to have one."""
+    _, world = join()
+    if count < world:
+        raise Problem("{n} pictures cannot be shared by {world} processes.", n=count, world=world)
+
+
 def gathered(part: np.ndarray) -> np.ndarray:
     """The rows of all processes in their first order, row k of process r being row k * world + r: the same array in
     every process."""
@@ -37,3 +49,37 @@ def gathered(part: np.ndarray) -> np.ndarray:
     for k, rows in enumerate(parts):
         whole[k::world] = rows
     return whole
+
+
+def added(own: Statistics) -> Statistics:
+    """The sum of all processes' statistics, in every process: n exactly, the sums up to rounding. Alone: `own`."""
+    if join()[1] == 1:
+        return own
+    import torch
+    from torch import distributed
+
+    parts = [torch.tensor(own.n), torch.from_numpy(own.total.copy()), torch.from_numpy(own.outer.copy())]
+    for part in parts:  # int64 and float64
+        distributed.all_reduce(part)
+    return Statistics(int(parts[0]), parts[1].numpy(), parts[2].numpy())
+
+
+def of_first(make: Callable[[], Any]) -> Any:
+    """What `make` gives in the first process, in all of them, or its Problem: what is read from disk or written there
+    must not look different to each."""
+    rank, world = join()
+    if world == 1:
+        return make()
+    from torch import distributed
+
+    box: list[Any] = [None, None]
+    if rank == 0:
+        try:
+            box = [make(), None]
+        except Problem as problem:
+            box = [None, (type(problem), problem.template, problem.values)]
+    distributed.broadcast_object_list(box)
+    if box[1]:
+        kind, template, values = box[1]
+        raise kind(template, **values)
+    return box[0]

@@ -180,7 +180,7 @@ def _drawn(card: Card) -> tuple[str, list[str]]:
         lines.append(f"| samples | {name} | {samples['fid']:.2f} |")
     for part, found in card.metrics.items():
         for key, value in _flat(found):
-            if key not in ("fid", "fid_n", "fid_label", "reference", "reference_n"):
+            if key not in ("fid", "fid_n", "reference", "reference_n"):
                 words = f"{value:.4g}" if isinstance(value, float) else f"{value}"
                 lines.append(f"| {part} | {key.replace('_', ' ')} | {words} |")
     return metric, lines

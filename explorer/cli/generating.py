@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,8 +17,10 @@ from explorer.text import N_, Problem, t
 if TYPE_CHECKING:
     import numpy as np
 
+    from explorer.analysis.sampling import Samples
     from explorer.data import ImageSet
 
+MOST_SEED = 2**62
 DRAWING = N_("Drawing (network evaluations)")
 Sampler = Annotated[
     str | None, typer.Option(help="ddim, dpm or ddpm; without it that of the stored scores. Diffusion only.")
@@ -36,7 +38,9 @@ def sample_command(
     checkpoint: Name,
     out: Annotated[Path, typer.Option(help="An .npz file or a new folder of PNGs.")],
     n: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many pictures.")] = 64,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed; picture k has seed + k.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="The first seed; picture k has seed + k.")
+    ] = 0,
     class_: Annotated[
         str | None,
         typer.Option("--class", help="Only this class, by name or number; without it all in turn."),
@@ -58,6 +62,7 @@ def sample_command(
     allow("sample")
     check_target(out)
     rank, world = together.join()
+    together.check_shares(n)
     loaded = checkpoints.load(checkpoint, device)
     options = sampling.options_for(loaded, sampler, steps, guidance)
     wanted = None if class_ is None else class_number(loaded.card.classes, class_)
@@ -105,8 +110,10 @@ def score_command(
             metavar="[B]", help="What to compare with, the same kinds; without it A's training data."
         ),
     ] = None,
-    n: Annotated[int, typer.Option(min=1, help="Pictures that a checkpoint draws.")] = 5000,
-    seed: Annotated[int, typer.Option(min=0, help="The first seed of a checkpoint's pictures.")] = 0,
+    n: Annotated[int, typer.Option(min=1, max=1_000_000, help="Pictures that a checkpoint draws.")] = 5000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=MOST_SEED, help="The first seed of a checkpoint's pictures.")
+    ] = 0,
     sampler: Sampler = None,
     steps: Steps = None,
     guidance: Guidance = None,
@@ -119,7 +126,7 @@ def score_command(
     import numpy as np
 
     from explorer import runs
-    from explorer.analysis import scores, together
+    from explorer.analysis import fid, scores, together
     from explorer.analysis.inception import Extractor
     from explorer.device import choose
 
@@ -133,43 +140,67 @@ def score_command(
     asked = {"sampler": sampler, "steps": steps, "guidance": guidance}
     try:
         if store:
-            card = runs.store_scores(
-                a, bar, **{key: value for key, value in asked.items() if value is not None}
-            )
+            card = runs.store_scores(a, bar, device, **asked)
             value: dict = {"a": a, "b": f"{card.data}:train"} | card.metrics["samples"]
-            return Answer(value, _said(value))
-        first = resolved(a, n, seed, device, bar, **asked)
+            return Answer(value, scores_in_words(value))
+        # What can be refused is refused before anything is drawn or computed.
+        first = named(a, n, seed, device, **asked)
         if b is None and not first.data:
             raise Problem("Say what to compare {name} with, for example cifar10:train.", name=a)
-        second = resolved(b or f"{first.data}:train", n, seed, device, bar)
+        second = named(b or f"{first.data}:train", n, seed, device)
+        fid.check_count(first.n, second.n)
+        scores.check_sizes(first.name, first.size, second.name, second.size)
+        for count in (first.n, second.n):
+            together.check_shares(count)
+        if second.pictures is not None and first.labels is not None:
+            check_told(first.labels, len(second.pictures.classes), first.name)
         extractor = Extractor(choose(device))
         if second.pictures is None:
-            target = scores.against_pictures(second.images, second.name, extractor, bar)
+            target = scores.against_pictures(second.drawn(bar).images, second.name, extractor, bar)
         else:
             target = scores.against(second.pictures, extractor, bar)
+        first = first.drawn(bar)
         value = {"a": a, "b": second.name} | first.how | scores.score(first.images, target, extractor, bar)
         if second.pictures is not None:
-            labels = np.full(len(first.images), -1) if first.labels is None else first.labels
-            value |= scores.judged(first.images, labels, second.data)
+            labels = np.full(first.n, -1) if first.labels is None else first.labels
+            value |= scores.judged(first.images, labels, second.data, device)
     finally:
         bar.close()
-    return Answer(value, _said(value))
+    return Answer(value, scores_in_words(value))
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """What A or B names. pictures: when it is a split of a data set;  data: its data set, "" if unknown"""
+class Side:
+    """What A or B names. A checkpoint's pictures are not drawn yet: `images` is None until `drawn`.
+
+    n, size: how many pictures of what height and width;  pictures: when it is a split of a data set
+    data: its data set, "" if unknown
+    """
 
     name: str
-    images: "np.ndarray"
+    n: int
+    size: tuple[int, int]
+    images: "np.ndarray | None" = None
     labels: "np.ndarray | None" = None
     pictures: "ImageSet | None" = None
     data: str = ""
     how: dict = field(default_factory=dict)
+    draw: "Callable[[Callable], Samples] | None" = None
+
+    def drawn(self, on_step: Callable) -> "Side":
+        """Itself with its pictures."""
+        if self.draw is None:
+            return self
+        found = self.draw(on_step)
+        how = found.how | {"milliseconds": round(found.milliseconds, 3)}
+        return replace(self, images=found.images, labels=found.labels, how=how, draw=None)
 
 
-def resolved(text: str, n: int, seed: int, device: str, on_step: Callable, **asked: object) -> Resolved:
-    """A checkpoint (which draws), a split of a data set (cifar10:train), a folder of PNGs or an .npz."""
+def named(text: str, n: int, seed: int, device: str, **asked: object) -> Side:
+    """A checkpoint (which will draw n pictures), a split of a data set (cifar10:train), a folder of PNGs or an .npz.
+
+    Raises Problem for anything else, and for a checkpoint that does not draw.
+    """
     import numpy as np
 
     from explorer import checkpoints, data
@@ -179,42 +210,56 @@ def resolved(text: str, n: int, seed: int, device: str, on_step: Callable, **ask
     name, sign, split = text.partition(":")
     if sign and name in data.names():
         found = data.load(name, split)
-        return Resolved(text, found.images, pictures=found, data=name)
-    if (checkpoints.root() / text / checkpoints.CONFIG).is_file():
-        loaded = checkpoints.load(text, device)
+        return Side(text, len(found), found.images.shape[2:], found.images, pictures=found, data=name)
+    known = (checkpoints.root() / text / checkpoints.CONFIG).is_file()
+    if known or (Path(text) / checkpoints.CONFIG).is_file():  # by name, or a run's folder of one: ckpt/step-…
+        loaded = checkpoints.load(text if known else Path(text), device, "generator")
         options = sampling.options_for(loaded, **asked)
         rank, world = together.join()
-        drawn = sampling.draw(
-            loaded,
-            np.arange(seed, seed + n)[rank::world],
-            on_step=lambda done, total: on_step(done, total, DRAWING),
-            **options,
-        )
-        drawn = sampling.whole(drawn)
-        how = drawn.how | {"milliseconds": round(drawn.milliseconds, 3)}
-        return Resolved(text, drawn.images, drawn.labels, None, loaded.card.data, how)
+
+        def draw(on_step: Callable) -> "Samples":
+            seeds = np.arange(seed, seed + n)[rank::world]
+            told = lambda done, total: on_step(done, total, DRAWING)  # noqa: E731
+            return sampling.whole(sampling.draw(loaded, seeds, on_step=told, **options))
+
+        return Side(text, n, (32, 32), data=loaded.card.data, draw=draw)
     images, labels = read_drawn(Path(text))
-    return Resolved(text, images, labels)
+    return Side(text, len(images), images.shape[2:], images, labels)
 
 
-def _said(value: dict) -> str:
+def check_told(labels: "np.ndarray", classes: int, name: str) -> None:
+    """Problem for labels that are no class of the data set, -1 for none of them being asked for."""
+    if labels.max() >= classes or labels.min() < -1:
+        raise Problem(
+            "{name}: its labels go from {low} to {high}, the classes from 0 to {last}.",
+            name=name,
+            low=labels.min(),
+            high=labels.max(),
+            last=classes - 1,
+        )
+
+
+def scores_in_words(value: dict) -> str:
     """The scores for a person."""
-    from explorer.analysis.fid import FEW
+    from explorer.analysis.fid import FEW, label
 
     words = {
         "kid": "KID", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
         "class_accuracy": "drawn as asked", "entropy_share": "classes, entropy", "nearest_ratio": "nearest-train ratio",
-        "duplicate_rate": "duplicates",
+        "duplicate_rate": "duplicates", "inception_score": "Inception Score",
     }  # fmt: skip
     value = value | value.get("near", {}) | value.get("judged", {})
-    rows = [[value.get("fid_label", "FID"), value["fid"]]] if "fid" in value else []
+    rows = []
+    if "fid" in value:
+        of = value["reference"].partition(":")[2] or value["reference"]
+        rows.append([label(value["fid_n"], value["reference_n"], of), value["fid"]])
     rows += [[words[key], value[key]] for key in words if value.get(key) is not None]
     lines = [table(["", ""], rows).strip()] if rows else []
     if value.get("fid_few"):
         lines.append(t(FEW))
     if value.get("collapsed"):
         lines.append(t("The generator has collapsed: it repeats pictures, or leaves classes out."))
-    lines += [value["without"]] if "without" in value else []
+    lines += value.get("without", [])
     return "\n".join(lines)
 
 

@@ -34,6 +34,12 @@ def train_command(
     epochs: Annotated[
         float | None, typer.Option(help="Passes over the pictures; without it the recipe's.")
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, help="Instead of --epochs: as many as fit into this time, by a short measurement."
+        ),
+    ] = None,
     seed: Seed = 0,
     recipe: Recipe = None,
     set_: Changes = None,
@@ -45,14 +51,19 @@ def train_command(
     as_json: Json = False,
     job: Reporter | None = None,
 ) -> Answer:
-    """Train a classifier; Ctrl-C leaves a run that `runs resume` continues."""
+    """Train a net; Ctrl-C leaves a run that `runs resume` continues."""
     from explorer import jobs, runs
 
+    changes = _pairs(set_ or [], "--set")
+    if minutes is not None:
+        if epochs is not None:
+            raise Problem("Give --minutes or --epochs, not both.")
+        epochs = runs.epochs_within(minutes, model, data, recipe, changes, device)
     folder = runs.create(
         model,
         data,
         recipe,
-        _pairs(set_ or [], "--set"),
+        changes,
         epochs,
         seed=seed,
         device=device,
@@ -97,8 +108,8 @@ def _follow(name: str, job: Reporter | None) -> Answer:
             **{key: value[key] for key in ("name", "step", "total")},
         )
     ]
-    if value["held_out"] is not None:
-        lines.append(t("Accuracy on the held-out pictures: {accuracy}", accuracy=f"{value['held_out']:.4f}"))
+    if value["judged"] is not None:
+        lines.append(t("On the held-out pictures: {value}", value=_reached(value)))
     lines.append(t("Use it on the pages: python -m explorer runs publish {name} NAME", name=name))
     return Answer(value, "\n".join(lines))
 
@@ -130,7 +141,7 @@ def runs_list(as_json: Json = False) -> Answer:
             each["model"],
             each["data"],
             f"{each['step']}/{each['total']}",
-            _share(each["held_out"]),
+            _reached(each),
         ]
         for each in found
     ]
@@ -144,22 +155,19 @@ def runs_show(
     """One run: its settings, how far it is, and what it reached epoch by epoch."""
     from explorer import jobs, runs
     from explorer.files import read_json
+    from explorer.training import recipe_class
 
     value = _run_value(jobs.run_status(name))
     value |= {"config": read_json(runs.folder_of(name) / "config.json"), "metrics": runs.metrics(name)}
-    epochs = [row for row in value["metrics"] if "held_out_accuracy" in row] or value["metrics"][-1:]
+    kind = recipe_class(value["model"])
+    keys, judged = list(kind.measures), f"held_out_{kind.judged_by[0]}"
+    epochs = [row for row in value["metrics"] if judged in row] or value["metrics"][-1:]
     rows = [
-        [
-            f"{row['epoch']:.2f}",
-            row["step"],
-            row["loss"],
-            row["accuracy"],
-            _share(row.get("held_out_accuracy")),
-        ]
+        [f"{row['epoch']:.2f}", row["step"], *(row.get(key, "-") for key in [*keys, judged])]
         for row in epochs
     ]
     lines = [f"{name}: {value['state']}, step {value['step']} of {value['total']}", value["message"], ""]
-    lines.append(table(["epoch", "step", "loss", "accuracy", "held-out"], rows))
+    lines.append(table(["epoch", "step", *keys, judged], rows))
     if value["state"] in ("cancelled", "interrupted", "failed"):
         lines += ["", t("Continue with: python -m explorer runs resume {name}", name=name)]
     return Answer(value, "\n".join(line for line in lines if line is not None))
@@ -167,6 +175,15 @@ def runs_show(
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
+
+
+def _reached(run: dict) -> str:
+    """What a run is judged by, and its value: "accuracy 0.9123", "kid 0.01234"; "-" before the first evaluation."""
+    from explorer.training import recipe_class
+
+    if run["judged"] is None:
+        return "-"
+    return f"{recipe_class(run['model']).judged_by[0]} {run['judged']:.4g}"
 
 
 @command(runs_app, "resume", interrupted=N_("Interrupted; the run is as it was."))
@@ -344,19 +361,20 @@ def runs_publish(
     as_json: Json = False,
     job: Reporter | None = None,
 ) -> Answer:
-    """Make a checkpoint for the pages of a run: calibrated, tested, its predictions stored."""
+    """Make a checkpoint for the pages of a run: tested, or 5,000 pictures drawn with it and scored."""
     from explorer import checkpoints, runs
+    from explorer.cli.generating import scores_in_words
     from explorer.data import valid_name
 
     if (checkpoints.root() / valid_name(checkpoint, "checkpoint")).exists():
         raise Problem("There is a checkpoint {name} already; choose another name.", name=checkpoint)
     bar = Bar(job)
     try:
-        card = runs.publish(
-            name, checkpoint, purpose, on_step=lambda done, total: bar(done, total, N_("Predicting"))
-        )
+        card = runs.publish(name, checkpoint, purpose, on_step=bar)
     finally:
         bar.close()
+    if "samples" in card.metrics:
+        return Answer(asdict(card), f"{checkpoint}\n{scores_in_words(card.metrics['samples'])}")
     test = card.metrics["test"]
     said = t(
         "{name}: accuracy, test, n = {n}, plain: {accuracy}",

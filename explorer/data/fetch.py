@@ -8,6 +8,7 @@ Parquet in Hugging Face's layout is written (columns img {bytes, path} and label
 
 import contextlib
 import hashlib
+import http.client
 import io
 import json
 import shutil
@@ -117,7 +118,14 @@ def _first_answer(work: Path, on_step: Step) -> dict[str, Split]:
             return splits
         except Problem as problem:
             reasons.append(f"{name}: {str(problem).rstrip('.')}")
-        except (OSError, ValueError, KeyError, tarfile.TarError, EOFError) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            tarfile.TarError,
+            EOFError,
+            http.client.HTTPException,
+        ) as error:
             reasons.append(f"{name}: {str(error) or type(error).__name__}")
         finally:
             shutil.rmtree(place, ignore_errors=True)

@@ -8,6 +8,7 @@ Whatever the source, the sha256 over the tensors is compared before anything is 
 """
 
 import hashlib
+import http.client
 import os
 import shutil
 import subprocess
@@ -207,7 +208,15 @@ def _first_answer(work: Path, on_step: Step) -> Tensors:
             return tensors
         except Problem as problem:
             reasons.append(f"{name}: {str(problem).rstrip('.')}")
-        except (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            EOFError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            http.client.HTTPException,
+        ) as error:
             reasons.append(f"{name}: {(str(error) or type(error).__name__).splitlines()[0][:200]}")
         finally:
             shutil.rmtree(place, ignore_errors=True)

@@ -8,6 +8,7 @@ in place of the discriminator's BatchNorm.
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,19 +67,31 @@ class DCGAN(nn.Module):
             h = F.relu(norm(up(h), labels))
         return torch.tanh(self.exit(h))
 
-    @torch.no_grad()
+    def codes(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        """The code that each CPU generator's picture is drawn from: float32 (B, 100), normal."""
+        return torch.stack([torch.randn(LATENT, generator=each) for each in generators])
+
     def sample(
-        self,
-        generators: Sequence[torch.Generator],
-        labels: torch.Tensor | None = None,
-        on_step: Callable[[int, int, torch.Tensor], None] | None = None,
+        self, generators: Sequence[torch.Generator], labels: torch.Tensor | None = None, **options: Any
     ) -> torch.Tensor:
-        """Draw a picture for each CPU generator, of the classes in `labels`: float32 (B, 3, 32, 32) in -1..1."""
+        """Draw a picture for each CPU generator, with the options of `draw`: float32 (B, 3, 32, 32) in -1..1."""
+        return self.draw(self.codes(generators), labels, **options)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        z: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        on_step: Callable[[int, int, torch.Tensor, torch.Tensor], None] | None = None,
+    ) -> torch.Tensor:
+        """Pictures of codes z (B, 100), of the classes in `labels`: float32 (B, 3, 32, 32) in -1..1.
+
+        on_step: told (1, 1, the pictures, the pictures): it is one step
+        """
         device = self.exit.weight.device
-        z = torch.stack([torch.randn(LATENT, generator=each) for each in generators])
         pictures = self(z.to(device), None if labels is None else labels.to(device)).float()
         if on_step:
-            on_step(1, 1, pictures)
+            on_step(1, 1, pictures, pictures)
         return pictures
 
 

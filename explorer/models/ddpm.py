@@ -42,10 +42,11 @@ def time_features(t: torch.Tensor, width: int) -> torch.Tensor:
 def make_scheduler(sampler: str, steps: int, prediction: str, betas: Mapping[str, Any] = COSINE) -> Any:
     """A scheduler of diffusers, its `steps` levels set, the noisiest first.
 
-    "ddim": deterministic (Song et al. 2021, arXiv 2010.02502);  "dpm": DPM-Solver++ of second order (Lu et al. 2022,
-    arXiv 2211.01095);  "ddpm": ancestral, with fresh noise at every step
+    "ddim": deterministic (Song et al. 2021, arXiv 2010.02502), which is DPM-Solver++ of first order;  "dpm": that of
+    second order (Lu et al. 2022, arXiv 2211.01095);  "ddpm": ancestral, with fresh noise at every step
     All begin at level 999 ("trailing": diffusers' own default begins lower and leaves a grey cast) and keep the guessed
-    picture within -1..1.
+    picture within -1..1. Not diffusers' DDIMScheduler: it goes down by 1000 // steps whatever the next level is,
+    and so leaves noise behind where the steps do not divide 1,000.
     """
     import diffusers
 
@@ -60,16 +61,17 @@ def make_scheduler(sampler: str, steps: int, prediction: str, betas: Mapping[str
         "prediction_type": {"v": "v_prediction", "eps": "epsilon"}[prediction],
         "timestep_spacing": "trailing",
     } | betas
-    if sampler == "dpm":
-        made = diffusers.DPMSolverMultistepScheduler(thresholding=True, sample_max_value=1.0, **shared)
-    elif sampler == "ddim":
-        made = diffusers.DDIMScheduler(clip_sample=True, **shared)
-    else:
+    if sampler == "ddpm":
         made = diffusers.DDPMScheduler(clip_sample=True, **shared)
+    else:
+        order = {"ddim": 1, "dpm": 2}[sampler]
+        made = diffusers.DPMSolverMultistepScheduler(
+            solver_order=order, thresholding=True, sample_max_value=1.0, **shared
+        )
     made.set_timesteps(steps)
     if len(made.timesteps) > steps:  # for 61, 103 … steps diffusers makes one more, the level -1: noise again
         levels = made.timesteps[:steps]
-        if sampler == "dpm":
+        if sampler != "ddpm":
             made.set_timesteps(timesteps=levels.tolist())
         made.timesteps = levels
     return made
@@ -131,29 +133,47 @@ class Denoiser(nn.Module):
     betas: Mapping[str, Any] = COSINE
     conditional = True
 
-    @torch.no_grad()
+    def codes(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        """What each CPU generator's picture begins with, pure noise: float32 (B, 3, 32, 32)."""
+        return torch.stack([torch.randn(3, 32, 32, generator=each) for each in generators])
+
     def sample(
-        self,
-        generators: Sequence[torch.Generator],
-        labels: torch.Tensor | None = None,
-        sampler: str = "ddim",
-        steps: int = 25,
-        guidance: float = 1.0,
-        on_step: Callable[[int, int, torch.Tensor], None] | None = None,
+        self, generators: Sequence[torch.Generator], labels: torch.Tensor | None = None, **options: Any
     ) -> torch.Tensor:
-        """Draw a picture for each CPU generator: float32 (B, 3, 32, 32) in -1..1.
+        """Draw a picture for each CPU generator, with the options of `draw`: float32 (B, 3, 32, 32) in -1..1.
+
+        A picture's noise comes from its generator alone, whatever else is in the batch.
+        """
+        return self.draw(self.codes(generators), labels, generators=generators, **options)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        x: torch.Tensor,
+        labels: torch.Tensor | None = None,
+        sampler: str = "dpm",
+        steps: int = 20,
+        guidance: float = 1.0,
+        on_step: Callable[[int, int, torch.Tensor, torch.Tensor], None] | None = None,
+        generators: Sequence[torch.Generator] = (),
+        first: int = 0,
+    ) -> torch.Tensor:
+        """Pictures from noise x (B, 3, 32, 32): float32 of the same shape in -1..1.
 
         labels: int64 (B,) classes, None for any;  guidance: w in u + w (c - u), with the prediction c for the label and
-        u for "any": 1 = c alone, 0 = u alone;  on_step: told (steps done, steps, the noisy pictures) after each.
-        A picture's noise comes from its generator alone, whatever else is in the batch.
+        u for "any": 1 = c alone, 0 = u alone;  generators: of "ddpm", whose steps take fresh noise
+        first: steps that are left out; x is then as noisy as at level make_scheduler(…).timesteps[first]
+        on_step: told (steps done, steps, the noisy pictures, the guess of the pictures) after each
         """
         device = next(self.parameters()).device
         scheduler = make_scheduler(sampler, steps, self.prediction, self.betas)
-        x = torch.stack([torch.randn(3, 32, 32, generator=each) for each in generators]).to(device)
+        if first and hasattr(scheduler, "set_begin_index"):
+            scheduler.set_begin_index(first)
+        x = x.to(device)
         anything = torch.full((len(x),), self.classes, device=device)
         labels = anything if labels is None else labels.to(device)
         both = guidance not in (0, 1) and bool((labels != anything).any())
-        for k, t in enumerate(scheduler.timesteps):
+        for k, t in enumerate(scheduler.timesteps[first:], start=first):
             x = x.contiguous(memory_format=torch.channels_last)
             times = torch.full((len(x) * (1 + both),), int(t), device=device)
             if both:
@@ -163,10 +183,17 @@ class Denoiser(nn.Module):
             else:
                 said = self(x, times, labels if guidance else anything).float()
             noise = {"generator": list(generators)} if sampler == "ddpm" else {}
+            guess = self.guessed(x, said, scheduler.alphas_cumprod[int(t)]) if on_step else None
             x = scheduler.step(said, t, x, **noise).prev_sample
             if on_step:
-                on_step(k + 1, steps, x)
+                on_step(k + 1, steps, x, guess)
         return x.clamp(-1, 1)
+
+    def guessed(self, x: torch.Tensor, said: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        """The picture without noise, by what was said of x, cut off at -1 and 1; share: of signal in the variance."""
+        signal, spoilt = share.sqrt().to(x.device), (1 - share).sqrt().to(x.device)
+        picture = signal * x - spoilt * said if self.prediction == "v" else (x - spoilt * said) / signal
+        return picture.clamp(-1, 1)
 
 
 class DDPM(Denoiser):

@@ -5,6 +5,7 @@ know the label, so what is drawn has one.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -55,17 +56,29 @@ class VAE(nn.Module):
         mean, logvar = self.encode(x, labels)
         return self.decode(mean + noise * (logvar / 2).exp(), labels), mean, logvar
 
-    @torch.no_grad()
+    def codes(self, generators: Sequence[torch.Generator]) -> torch.Tensor:
+        """The code that each CPU generator's picture is drawn from: float32 (B, latent), normal."""
+        return torch.stack([torch.randn(self.latent, generator=each) for each in generators])
+
     def sample(
-        self,
-        generators: Sequence[torch.Generator],
-        labels: torch.Tensor,
-        on_step: Callable[[int, int, torch.Tensor], None] | None = None,
+        self, generators: Sequence[torch.Generator], labels: torch.Tensor, **options: Any
     ) -> torch.Tensor:
-        """Draw a picture for each CPU generator, of the classes in `labels`: float32 (B, 3, 32, 32) in -1..1."""
+        """Draw a picture for each CPU generator, with the options of `draw`: float32 (B, 3, 32, 32) in -1..1."""
+        return self.draw(self.codes(generators), labels, **options)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        z: torch.Tensor,
+        labels: torch.Tensor,
+        on_step: Callable[[int, int, torch.Tensor, torch.Tensor], None] | None = None,
+    ) -> torch.Tensor:
+        """Pictures of codes z (B, latent), of the classes in `labels`: float32 (B, 3, 32, 32) in -1..1.
+
+        on_step: told (1, 1, the pictures, the pictures): it is one step
+        """
         device = self.exit.weight.device
-        z = torch.stack([torch.randn(self.latent, generator=each) for each in generators])
         pictures = self.decode(z.to(device), labels.to(device))
         if on_step:
-            on_step(1, 1, pictures)
+            on_step(1, 1, pictures, pictures)
         return pictures

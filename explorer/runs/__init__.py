@@ -27,13 +27,13 @@ from explorer.runs.folder import (
     statuses,
 )
 from explorer.runs.keeping import delete, make_room
-from explorer.runs.making import create, pictures, recipe_for
+from explorer.runs.making import create, epochs_within, pictures, recipe_for
 from explorer.runs.publishing import publish, zipped
 from explorer.runs.scoring import store_scores
 from explorer.runs.sweeping import cells, create_sweep, drive_sweep, sweeps
 
 __all__ = [
     "FINISHED", "RunStatus", "cells", "config_of", "create", "create_sweep", "delete", "drive", "drive_sweep",
-    "folder_of", "make_room", "metrics", "newest", "pictures", "publish", "recipe_for", "recipe_of", "result",
-    "root", "saved", "status", "statuses", "store_scores", "sweeps", "task_for", "versions", "zipped",
+    "epochs_within", "folder_of", "make_room", "metrics", "newest", "pictures", "publish", "recipe_for", "recipe_of",
+    "result", "root", "saved", "status", "statuses", "store_scores", "sweeps", "task_for", "versions", "zipped",
 ]  # fmt: skip

@@ -100,6 +100,28 @@ def recipe_for(
     return chosen
 
 
+def epochs_within(
+    minutes: float,
+    model: str,
+    data: str,
+    recipe: str | None = None,
+    settings: dict[str, str] | None = None,
+    device: str = "auto",
+) -> float:
+    """How many epochs of a training take about so many minutes on this machine as it is now, by a probe.
+
+    Problem for what cannot be trained, and under torchrun, where each process would measure another number.
+    """
+    from explorer.training.probe import probe
+
+    allow("train")
+    if world() > 1:
+        raise Problem("Several processes train one run: give --epochs instead of --minutes.")
+    chosen = recipe_for(model, data, recipe, settings)
+    whole = probe(model, data, chosen, device).total_seconds
+    return max(round(chosen.epochs * 60 * minutes / whole, 2), 0.01)
+
+
 def _awaited(folder: Path, seconds: float = 120.0) -> Path:
     """The run's folder, once the first process has made it."""
     end = time.monotonic() + seconds

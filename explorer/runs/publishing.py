@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import secrets
 import shutil
 import tempfile
@@ -18,21 +19,29 @@ from explorer.reach import allow
 from explorer.runs import scoring
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
+from explorer.text import N_
 
 LEARNED_FROM = (
     5000  # training pictures for the class means: of two such samples they agree to a cosine of 0.999
 )
 
 
+PREDICTING = N_("Predicting")
+
+
 def publish(
-    name: str, checkpoint: str, purpose: str = "", storage_dtype: str = "float16", on_step=None
+    name: str,
+    checkpoint: str,
+    purpose: str = "",
+    storage_dtype: str = "float16",
+    on_step: scoring.Step | None = None,
 ) -> Card:
     """Turn a run's result into checkpoints/CHECKPOINT: stored small, calibrated on its held-out pictures, tested; of a
     generator 5,000 pictures are drawn and scored instead.
 
     What is calibrated, tested and stored are the weights as they lie on disk, after rounding. The test split is read
     once; plain, 2-view and 6-view predictions are stored beside the weights. Until all this is done, a checkpoint that
-    had the name before stays in its place.
+    had the name before stays in its place. on_step: (done, of how many, what: an English sentence for t())
     """
     allow("publish")
     source = checkpoints.load(result(name))
@@ -41,12 +50,18 @@ def publish(
     card = dataclasses.replace(source.card, metrics={}, storage_dtype=storage_dtype, purpose=purpose)
     files.sweep(checkpoints.root())
     stage = checkpoints.root() / f"{files.TEMPORARY}{secrets.token_hex(8)}"
+
+    def told(done: int, total: int, what: str = PREDICTING) -> None:
+        os.utime(stage)  # it may take an hour: nobody is to sweep it away meanwhile
+        if on_step:
+            on_step(done, total, what)
+
     try:
         checkpoints.save(stage / checkpoint, source.model, card)
         if card.task == "classifier":
-            card, extra = _examined(stage / checkpoint, config, on_step)
+            card, extra = _examined(stage / checkpoint, config, told)
         else:
-            card, extra = scoring.examined(checkpoints.load(stage / checkpoint), on_step)
+            card, extra = scoring.examined(checkpoints.load(stage / checkpoint), told)
             extra |= scoring.grids_over_time(name)
         checkpoints.update(stage / checkpoint, card, extra)
         with files.writing(target):

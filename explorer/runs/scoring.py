@@ -19,26 +19,38 @@ TRAINING = N_("Training a classifier on drawn pictures (steps)")
 Step = Callable[[int, int, str], None]
 
 
-def store_scores(name: str | Path, on_step: Step | None = None, **options: Any) -> Card:
+def store_scores(name: str | Path, on_step: Step | None = None, device: str = "auto", **asked: Any) -> Card:
     """Draw 5,000 pictures with a checkpoint, score them, and keep scores and grid beside the weights.
 
-    options: as analysis.sampling.options_for gives them, else its own. Raises Problem for a classifier.
+    asked: sampler, steps, guidance, as analysis.sampling.options_for takes them. Raises Problem for a classifier, and
+    when the checkpoint was replaced meanwhile. Under torchrun all processes work on it and the first one writes.
     """
+    from explorer.analysis import together
+
     allow("score")
-    loaded = checkpoints.load(name)
-    card, extra = examined(loaded, on_step, **options)
+    loaded = checkpoints.load(name, device)
+    card, extra = examined(loaded, on_step, **asked)
+    return together.of_first(lambda: _kept(name, card, extra))
+
+
+def _kept(name: str | Path, scored: Card, extra: dict[str, bytes]) -> Card:
+    """The card as it stands now with the scores, written: it took a while, and more may have come into it."""
+    card = checkpoints.read_card(name)
+    if card.sha256 != scored.sha256:
+        raise Problem("{name} was replaced while it was being scored; nothing was stored.", name=card.name)
+    card = dataclasses.replace(card, metrics=card.metrics | {"samples": scored.metrics["samples"]})
     checkpoints.update(name, card, extra)
     return card
 
 
 def examined(
-    loaded: checkpoints.Loaded, on_step: Step | None = None, **options: Any
+    loaded: checkpoints.Loaded, on_step: Step | None = None, **asked: Any
 ) -> tuple[Card, dict[str, bytes]]:
     """The card of a generator with the scores of its pictures under "samples", and the files that go with it."""
     from explorer.analysis import examination
     from explorer.training.accuracy_score import accuracy_score
 
-    found, drawn = examination.examine(loaded, on_step=on_step, **options)
+    found, drawn = examination.examine(loaded, on_step=on_step, **asked)
     if (drawn.labels >= 0).all():
         try:
             test = load(loaded.card.data, "test")
@@ -46,7 +58,7 @@ def examined(
             test = None
         if test is not None:
             score = accuracy_score(
-                drawn.images, drawn.labels, test,
+                drawn.images, drawn.labels, test, device=str(loaded.device),
                 on_step=lambda done, total: on_step(done, total, TRAINING) if on_step else None,
             )  # fmt: skip
             found["accuracy_score"] = dataclasses.asdict(score)

@@ -103,7 +103,7 @@ class Adversarial:
             loss = F.softplus(-on_real).mean() + F.softplus(on_drawn).mean()
         self.judge_optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = _gradient_norm(self.critic)
+        norm = self._gradient_norm(self.judge, self.judge_optimizer)
         self.judge_optimizer.step()
         right = ((on_real > 0).float().mean() + (on_drawn < 0).float().mean()) / 2
         return {"d_loss": loss.detach(), "d_accuracy": right.detach(), "d_gradient_norm": norm}
@@ -120,10 +120,15 @@ class Adversarial:
         loss = -answer.mean() if self.recipe.gan_loss == "hinge" else F.softplus(-answer).mean()
         self.optimizer.zero_grad()
         self.fabric.backward(loss)
-        norm = _gradient_norm(self.model)
+        norm = self._gradient_norm(self.forward, self.optimizer)
         self.optimizer.step()
         self.critic.requires_grad_(True)
         return {"loss": loss.detach(), "gradient_norm": norm}
+
+    def _gradient_norm(self, net: Any, optimizer: Any) -> torch.Tensor:
+        """Of the gradients as they are, also where float16 scales them; nothing is clipped."""
+        norm = self.fabric.clip_gradients(net, optimizer, max_norm=float("inf"), error_if_nonfinite=False)
+        return norm.detach()
 
     @torch.no_grad()
     def take_statistics(self) -> None:
@@ -166,7 +171,3 @@ class Adversarial:
             getattr(self, part).load_state_dict(state[part])
         if state["last"]:
             self.last = state["last"]
-
-
-def _gradient_norm(net: nn.Module) -> torch.Tensor:
-    return torch.nn.utils.get_total_norm([p.grad for p in net.parameters() if p.grad is not None]).detach()

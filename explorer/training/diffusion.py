@@ -22,6 +22,7 @@ from explorer.training.recipes import DiffusionRecipe, check_batch, check_sizes
 from explorer.training.watching import grid
 
 MOST_SNR = 5.0  # Hang et al. 2023
+SPAN = 9  # a moving average over a ninth of the steps, where the recipe's decay would forget sooner
 WATCHED = 2000  # held-out pictures that an evaluation looks at
 
 
@@ -43,6 +44,7 @@ class Diffusion:
         self.feed = Feed(self.fabric, self.train, recipe.batch, self.seed, recipe.flip)
         self.steps_per_epoch = self.feed.steps_per_epoch
         self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
+        self.decay = max(recipe.decay, 1 - SPAN / self.total_steps)
         self.classes = len(self.train.classes)
         self.alphas = cosine_alphas().float().to(device)
         self.model = models.build(self.model_name, self.classes, seed=self.seed, **recipe.model_args())
@@ -75,7 +77,7 @@ class Diffusion:
         )
         self.optimizer.step()
         if rate is None:
-            follow(self.average, self.model, recipe.decay, step)
+            follow(self.average, self.model, self.decay, step)
         return {"loss": loss.detach(), "gradient_norm": norm.detach()}
 
     def _loss(

@@ -65,7 +65,8 @@ class Recipe(Settings):
 
 @dataclass(frozen=True)
 class DiffusionRecipe(Settings):
-    """How a diffusion model is trained, with AdamW. decay: of the moving average of the weights, which is what is kept.
+    """How a diffusion model is trained, with AdamW. decay: of the moving average of the weights, which is what is kept;
+    in a run of more than 9 / (1 - decay) steps it rises to 1 - 9 / steps, so that the average spans a ninth of them.
 
     prediction: what the net says, "v" (Salimans and Ho 2022) or "eps", the noise
     weighting: "min-snr" = each level counts by min(SNR, 5) in the error of the noise-free picture (Hang et al. 2023,

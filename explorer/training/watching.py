@@ -8,12 +8,12 @@ import torch
 from explorer import checkpoints
 from explorer.analysis import predict
 from explorer.analysis.kid import mmd2
-from explorer.data import ImageSet
+from explorer.analysis.scores import JUDGES
+from explorer.data import ImageSet, spread
 from explorer.models.pixels import as_pixels
 
 ROWS = 5  # of the grid, a column for each class
 MOST = 1000  # pictures on either side of the distance
-JUDGES = {"digits": "digits-fastnet"}  # whose features; for all other pictures cifar10-fastnet
 
 
 def grid(model: Any, classes: int, **options: Any) -> np.ndarray:
@@ -34,9 +34,9 @@ class Distance:
     """
 
     def __init__(self, held: ImageSet):
-        judge = JUDGES.get(held.name, "cifar10-fastnet")
+        judge = JUDGES.get(held.name, JUDGES["cifar10"])  # whose features
         self.judge = checkpoints.load(checkpoints.OURS / judge)
-        found = predict.embeddings(self.judge, held.images[:MOST])
+        found = predict.embeddings(self.judge, held.images[spread(len(held), min(len(held), MOST))])
         # The kernel is (xy / d + 1)^3: features as long as Inception's, so that no term of it drowns the others.
         self.scale = np.sqrt(np.square(found, dtype=np.float64).mean())
         self.held = found.astype(np.float64) / self.scale

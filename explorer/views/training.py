@@ -152,7 +152,7 @@ def _add_run(
             name=f"{name if several else label}  {value_of(run, column, measure, several)}",
             legendgroup=f"{k} beside" if beside and not several else str(k),
             showlegend=not several or held or not (has_held or beside),
-            cliponaxis=False,
+            cliponaxis=measure.settles,  # its axis may leave out the first points
         )  # fmt: skip
 
 

@@ -6,9 +6,8 @@ import torch
 from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
 from explorer.analysis import fid as module
-from explorer.analysis import reference
+from explorer.analysis import reference, together
 from explorer.analysis.fid import Statistics, fid, fid_infinity, label, short, statistics
-from explorer.analysis.shards import add_up, mine
 from explorer.text import Problem
 
 
@@ -89,13 +88,12 @@ def test_order_and_the_split_into_batches_do_not_matter(features, monkeypatch) -
 @pytest.mark.parametrize("world", [1, 2, 3])
 def test_shards_add_up_to_the_whole(features, world: int) -> None:
     x = features(701)
-    parts = [statistics(x[mine(len(x), rank, world)]) for rank in range(world)]
+    parts = [statistics(x[rank::world]) for rank in range(world)]
     found, whole = sum(parts[1:], start=parts[0]), statistics(x)
     assert found.n == whole.n == 701
     for ours, one in ((found.total, whole.total), (found.outer, whole.outer)):
         assert ours.dtype == np.float64 and np.abs(ours - one).max() < 1e-12 * np.abs(one).max()
-    assert add_up(whole) is whole  # alone
-    assert sorted(np.concatenate([mine(5, rank, world) for rank in range(world)])) == list(range(5))
+    assert together.added(whole) is whole  # alone; what processes do: tests/analysis/test_together.py
 
 
 def test_more_noise_is_further_away(features) -> None:
@@ -170,29 +168,26 @@ def test_packed_statistics_come_back_bit_for_bit(features) -> None:
     assert np.array_equal(again.total, one.total) and np.array_equal(again.outer, one.outer)
 
 
-def test_a_reference_is_made_once_and_never_taken_for_another(tmp_path, monkeypatch, features) -> None:
+def test_a_reference_is_never_taken_for_another(tmp_path, monkeypatch, features) -> None:
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
-    made = []
-
-    def make() -> Statistics:
-        made.append(1)
-        return statistics(features(500))
-
-    first = reference.reference("f" * 64, make)
-    assert reference.reference("f" * 64, make).n == first.n and len(made) == 1
-    reference.reference("e" * 64, make)  # other pictures
-    monkeypatch.setattr(reference, "VERSION", reference.VERSION + 1)  # another extractor
-    reference.reference("f" * 64, make)
-    monkeypatch.setattr(reference, "SHA256", "0" * 64)  # other weights
-    reference.reference("f" * 64, make)
-    assert len(made) == 4 and len(list((tmp_path / "fid").glob("*.npz"))) == 4
+    first = statistics(features(500))
+    reference.keep("f" * 64, first)
+    assert np.array_equal(reference.kept("f" * 64).outer, first.outer)
+    assert reference.kept("e" * 64) is None  # other pictures
+    with monkeypatch.context() as other:
+        other.setattr(reference, "VERSION", reference.VERSION + 1)  # another extractor
+        assert reference.kept("f" * 64) is None
+    with monkeypatch.context() as other:
+        other.setattr(reference, "SHA256", "0" * 64)  # other weights
+        assert reference.kept("f" * 64) is None
+    assert reference.kept("f" * 64).n == first.n
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "one bit", "a pickle", "other arrays"])
-def test_a_damaged_reference_is_made_again(tmp_path, monkeypatch, features, damage: str) -> None:
+def test_a_damaged_reference_counts_as_none(tmp_path, monkeypatch, features, damage: str) -> None:
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     right = statistics(features(500))
-    reference.reference("f" * 64, lambda: right)
+    reference.keep("f" * 64, right)
     path = reference.path("f" * 64)
     whole = path.read_bytes()
     if damage == "a pickle":
@@ -206,5 +201,5 @@ def test_a_damaged_reference_is_made_again(tmp_path, monkeypatch, features, dama
     assert reference.kept("f" * 64) is None
     with pytest.raises(Problem, match="no stored statistics"):
         reference.unpack(path.read_bytes())
-    again = reference.reference("f" * 64, lambda: right)
-    assert np.array_equal(again.outer, right.outer) and path.read_bytes() == whole
+    reference.keep("f" * 64, right)
+    assert path.read_bytes() == whole

@@ -7,7 +7,7 @@ import pytest
 
 from explorer import data
 from explorer.analysis import examination, fid, reference, scores
-from explorer.text import Problem
+from explorer.text import Missing, Problem
 from tests.analysis.test_sampling import made
 
 WIDE = 16
@@ -15,6 +15,8 @@ WIDE = 16
 
 class Small:
     """Sixteen fixed projections of the pixels; counts the pictures that it saw."""
+
+    classifies = False
 
     def __init__(self, *_: object):
         self.seen = 0
@@ -105,7 +107,38 @@ def test_pictures_from_anywhere_can_be_compared_with(digits: data.ImageSet) -> N
     extractor = Small()
     target = scores.against_pictures(digits.images[:700], "mine", extractor)
     found = scores.score(digits.images[700:1400], target, extractor)
-    assert found["reference"] == "mine" and found["reference_n"] == 700 and "mine" in found["fid_label"]
+    assert found["reference"] == "mine" and found["reference_n"] == 700
+    with pytest.raises(Problem, match="of 40x32, mine of 32x32"):
+        scores.score(np.zeros((600, 3, 32, 40), np.uint8), target, extractor)
+
+
+def test_a_set_too_small_to_compare_with_is_refused_before_anything_is_computed(digits) -> None:
+    extractor = Small()
+    with pytest.raises(Problem, match="at least 500"):
+        scores.against(digits.take(np.arange(499)), extractor)
+    with pytest.raises(Problem, match="at least 500"):
+        scores.against_pictures(digits.images[:499], "mine", extractor)
+    assert extractor.seen == 0
+
+
+def test_the_curve_over_n_and_the_inception_score_are_there_where_they_can_be(digits) -> None:
+    class Classifying(Small):
+        classifies = True
+
+        def logits(self, features: np.ndarray) -> np.ndarray:
+            return features[:, :10]
+
+    target, many = scores.against(digits, Small()), np.concatenate([digits.images, digits.images[:562]])
+    found = scores.score(many, target, Classifying())
+    sizes = [n for n, _ in found["fid_curve"]]
+    assert (
+        sizes[0] == 500
+        and sizes[-1] == 2000
+        and found["fid_curve"][-1][1] == pytest.approx(found["fid"], abs=1e-9)
+    )
+    assert found["fid_infinity"] < found["fid_curve"][0][1] and found["inception_score"] >= 1
+    few = scores.score(digits.images, target, Small())
+    assert few["fid_curve"] is None is few["fid_infinity"] and few["inception_score"] is None
 
 
 def test_the_sample_is_the_golden_one_s() -> None:
@@ -163,7 +196,25 @@ def test_without_inception_weights_it_says_so_and_judges_all_the_same(
 
     assert not inception.available()
     found, _ = examination.examine(made(tmp_path, "vae"), count=600)
-    assert "fid" not in found and "Inception" in found["without"] and found["judged"]["n"] == 600
+    assert "fid" not in found and "Inception" in found["without"][0] and found["judged"]["n"] == 600
+
+
+@pytest.mark.parametrize("fault", ["few", "absent"])
+def test_data_that_is_few_or_not_here_leaves_out_what_needs_it(tmp_path, monkeypatch, fault: str) -> None:
+    """A folder of a user's own with 300 pictures, or CIFAR-10 where it was not got: the drawn pictures stay."""
+    digits = data.load("digits", "train")
+
+    def load(name: str, split: str) -> data.ImageSet:
+        if fault == "absent":
+            raise Missing("It is not here.")
+        return digits.take(np.arange(300))
+
+    monkeypatch.setattr(examination, "Extractor", Small)
+    monkeypatch.setattr(examination, "load", load)
+    monkeypatch.setattr(scores, "load", load)
+    found, drawn = examination.examine(made(tmp_path, "vae"), count=600)
+    assert len(drawn.images) == 600 and "fid" not in found
+    assert ("It is not here." if fault == "absent" else "at least 500") in found["without"][0]
 
 
 def test_the_grid_has_a_column_for_each_class(examined: tuple) -> None:

@@ -111,3 +111,34 @@ def test_a_folder_with_a_jpeg_called_png_or_of_two_sizes_or_empty_is_refused(
     (tmp_path / "empty").mkdir()
     with pytest.raises(Problem, match="no PNG"):
         drawn.read_drawn(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_any_flipped_bit_is_a_sentence_or_other_pictures(tmp_path: Path, images, compressed: bool) -> None:
+    """numpy's reader raises zlib, tokenizer, struct and memory errors on damaged files; a person reads one sentence."""
+    path, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    arrays = {"images": images.transpose(0, 2, 3, 1), "labels": np.arange(len(images))}
+    (np.savez_compressed if compressed else np.savez)(path, **arrays)
+    whole, refused = path.read_bytes(), 0
+    head = whole.index(b"NUMPY") if not compressed else 0
+    places = [*range(head, min(head + 300, len(whole))), *rng.integers(0, len(whole), 300)]
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        try:
+            found, _ = drawn.read_drawn(path)
+            assert found.dtype == np.uint8 and found.ndim == 4
+        except Problem as problem:
+            refused += 1
+            assert "a.npz" in str(problem)
+    assert refused > 100
+
+
+def test_a_header_that_promises_terabytes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    np.savez(path, images=np.zeros((600, 32, 32, 3), np.uint8))
+    lie = path.read_bytes().replace(b"(600, 32, 32, 3), }    ", b"(600, 32, 32, 3000000)}")
+    path.write_bytes(lie)
+    with pytest.raises(Problem, match=r"a\.npz"):
+        drawn.read_drawn(path)

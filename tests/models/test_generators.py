@@ -57,7 +57,7 @@ def faults_of_pictures(net: nn.Module, **options: object) -> list[str]:
     found = net.sample(
         generators(seeds),
         labels_of(seeds),
-        on_step=lambda k, n, x: told.append((k, n, tuple(x.shape))),
+        on_step=lambda k, n, x, guess: told.append((k, n, tuple(x.shape), tuple(guess.shape))),
         **options,
     )
     faults = []
@@ -68,7 +68,7 @@ def faults_of_pictures(net: nn.Module, **options: object) -> list[str]:
     if min((found[i] - found[j]).abs().max() for i, j in ((0, 1), (0, 2), (1, 2))) < 1 / 255:
         faults.append("two pictures are the same")
     steps = options.get("steps", 1)
-    if told != [(k + 1, steps, (3, 3, 32, 32)) for k in range(steps)]:
+    if told != [(k + 1, steps, (3, 3, 32, 32), (3, 3, 32, 32)) for k in range(steps)]:
         faults.append(f"on_step was told {told}")
     return faults
 
@@ -281,7 +281,7 @@ class Toy(nn.Module):
     def sample(self, seeds, labels, on_step=None):
         pictures = self(self.noise(seeds), labels)
         if on_step:
-            on_step(1, 1, pictures)
+            on_step(1, 1, pictures, pictures)
         return pictures
 
 

@@ -441,6 +441,7 @@ def test_a_gan_s_run_shows_its_pictures_over_time_and_the_address_names_the_mome
     tiles = {metric.label: metric for metric in app.metric}
     assert tiles["KID, held-out"].value == "0.05" and tiles["KID, held-out"].delta == f"best {KID}, epoch 2"
     assert tiles["Told apart"].value == "75.0 %" and "Images/s" in tiles
+    assert list(app.dataframe[0].value["Held-out KID"]) == [0.05], "one kind of nets: a number to sort by"
 
 
 def test_a_run_that_is_told_no_class_has_no_columns_of_classes() -> None:

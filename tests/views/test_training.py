@@ -310,6 +310,21 @@ def test_a_loss_below_zero_is_drawn_where_it_lies():
     assert parts[0].startswith("Reconstruction -3,1") and parts[1].startswith("KL divergence 20.")
 
 
+def test_the_axis_of_a_loss_that_falls_steeply_at_first_shows_what_comes_after():
+    given = [
+        row | {"loss": 0.03 - row["step"] / 1e5 + (row["step"] < 5) / row["step"]} for row in course(200)
+    ]
+    for row in given:
+        row.pop("held_out_loss", None)
+    low, high = training.learning_curves({"one": given}, "noise_loss", "epoch").layout.yaxis.range
+    late = [row["loss"] for row in given[19:]]
+    assert low < min(late) < max(late) < high < 0.04, "the first steps, above 0.2, are cut off"
+    even = [row | {"loss": 1 - row["step"] / 200} for row in given]
+    assert training.learning_curves({"one": even}, "noise_loss", "step").layout.yaxis.range is None
+    assert training.learning_curves({"one": given[:8]}, "noise_loss", "step").layout.yaxis.range is None
+    assert training.learning_curves({"one": given}, "loss", "step").layout.yaxis.range is None
+
+
 def test_runs_of_different_kinds_share_only_what_all_have():
     for task, (keys, first) in OF_TASK.items():
         assert measures_of([task]) == (list(keys), first) and first in keys and set(keys) <= MEASURES.keys()
