@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 from explorer import process
 from explorer.data import valid_name
 from explorer.files import read_json, sweep, write_json, writing
-from explorer.reach import allow
+from explorer.reach import MOST_JOBS, allow, public_mode
 from explorer.text import N_, Problem
 from explorer.turns import STARTUP
 
@@ -110,7 +110,7 @@ def submit(args: list[str], kind: str, key: str | None = None, device: str = "")
                     raise Problem("The job is just being stopped; try again in some seconds.")
                 return folder.name
         rivals = sum(bool(job.get("device")) == bool(device) for _, job in live)
-        if rivals >= (MOST_QUEUED if device else MOST_LIVE):
+        if rivals >= (MOST_JOBS if public_mode() else MOST_QUEUED if device else MOST_LIVE):
             raise Problem("{n} jobs are running; wait for one to end, or stop one.", n=rivals)
         _forget_old()
         now = datetime.now(UTC)
@@ -362,8 +362,8 @@ def jobs() -> list[JobStatus]:
 
 def ask_to_stop(job_id: str) -> None:
     """Let a job know that somebody wants it to end, and see to it in the background: a page does not wait."""
-    allow("stop")
     folder = _folder(job_id)
+    allow(f"stop {read_json(folder / 'job.json').get('kind')}")
 
     def see_to_it() -> None:
         with contextlib.suppress(Problem):  # deleted meanwhile

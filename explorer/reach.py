@@ -8,12 +8,24 @@ import os
 
 from explorer.text import Problem
 
-PUBLIC: frozenset[str] = frozenset()  # actions open to strangers, by the names that `allow` is asked with
+# Actions open to strangers, by the names that `allow` is asked with: to draw some pictures, as a job, and to stop that.
+PUBLIC: frozenset[str] = frozenset({"draw", "job draw", "stop draw"})
+MOST_PICTURES, MOST_STEPS, MOST_JOBS = 16, 25, 2  # of a stranger's drawing; jobs of all strangers together
 
 
 def public_mode() -> bool:
     """Whether strangers can reach this server."""
     return os.environ.get("EXPLORER_PUBLIC") == "1"
+
+
+def cap(pictures: int, steps: int) -> None:
+    """Problem in public mode for more pictures, or more steps for each, than strangers may draw."""
+    if public_mode() and (pictures > MOST_PICTURES or steps > MOST_STEPS):
+        raise Problem(
+            "This server is public: at most {n} pictures of at most {steps} steps are drawn at once.",
+            n=MOST_PICTURES,
+            steps=MOST_STEPS,
+        )
 
 
 def allow(action: str) -> None:

@@ -50,12 +50,25 @@ QUESTIONS = [
         "train",
         N_("A sweep over two of them as a map, and a test that finds the learning rate."),
     ),
+    (
+        N_("What does a model draw out of noise?"),
+        "generate",
+        N_("One seed through a VAE, a GAN and a diffusion model, side by side, live, and step by step."),
+    ),
+    (
+        N_("What is an FID worth?"),
+        "generate",
+        N_(
+            "What it makes of few pictures, of spoilt ones and of another convention, and of a GAN that fails."
+        ),
+    ),
 ]
 ANSWERS = {
     "predict": N_("Predict a picture"),
     "evaluate": N_("Evaluate a model"),
     "explain": N_("Explain a prediction"),
     "train": N_("Train a classifier"),
+    "generate": N_("Draw pictures"),
 }
 
 

@@ -6,7 +6,7 @@ from explorer.analysis.answer import Answer
 from explorer.data import samples
 from explorer.data.picture import square
 from explorer.text import t
-from explorer.ui import cache, predicting, uploads, widgets
+from explorer.ui import cache, drawn, predicting, uploads, widgets
 from explorer.views import prediction
 
 widgets.heading(
@@ -23,10 +23,12 @@ with right, st.container():
     names = widgets.checkpoint_picker(t("Models, up to four"), key="model", multiple=True)
     chosen = [known[name] for name in names]
     predicting.class_names(chosen)
-pictures = brought
+pictures, of = brought, None if brought else drawn.linked()
 if not brought:
-    sample = uploads.sample_gallery()
+    sample = uploads.sample_gallery(chosen=None if of else "", on_pick=drawn.forget)
     pictures = {f"sample {sample}": samples.sample(sample)}
+if of:
+    pictures = {f"{drawn.KEY} {of.address}": drawn.picture(of)}
 
 keys, place = list(pictures), 0
 if len(keys) > 1:

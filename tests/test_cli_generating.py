@@ -182,8 +182,8 @@ def test_claims_need_a_pair(run, registry: Path) -> None:
 def test_a_generator_from_its_training_to_its_scores(
     run, registry: Path, small, monkeypatch, model: str, measure: str
 ) -> None:
-    monkeypatch.setattr(examination, "COUNT", 600)
     monkeypatch.setattr(examination.examine, "__defaults__", (600, None))
+    monkeypatch.setattr("explorer.training.accuracy_score.accuracy_score.__defaults__", (0.1, 0, "cpu", None))
     words = [
         "--data",
         "digits",
@@ -208,6 +208,9 @@ def test_a_generator_from_its_training_to_its_scores(
     code, said, err = run("runs", "publish", "mine", "drawn", "--purpose", "For tests.")
     assert code == 0 and "FID-600 against 1,438 train" in said, err
     assert checkpoints.read_card("drawn").metrics["samples"]["n"] == 600
+    folder = registry / "drawn/evaluation"
+    assert len(list((folder / "grids").glob("step-*.png"))) == 1
+    assert (folder / "over_time.json").exists() == (model == "dcgan")
 
 
 def test_what_is_stored_was_drawn_as_asked_and_the_card_says_how(
@@ -301,3 +304,30 @@ def test_minutes_choose_the_epochs(run, registry: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("WORLD_SIZE", "2")
     code, _, said = run("train", *words, "--minutes", 1)
     assert code == 1 and "give --epochs instead" in said
+
+
+def test_a_gan_s_pictures_over_time_are_kept_and_scored(
+    run, registry: Path, small: None, monkeypatch
+) -> None:
+    monkeypatch.setattr(examination.examine, "__defaults__", (600, None))
+    monkeypatch.setattr("explorer.training.accuracy_score.accuracy_score.__defaults__", (0.1, 0, "cpu", None))
+    monkeypatch.setattr("explorer.runs.over_time.MOMENTS", {1, 3})
+    words = ["--set", "width=16", "--set", "batch=256", "--set", "holdout=700", "--run", "mine"]
+    assert run("train", "--model", "dcgan", "--data", "digits", "--epochs", 4, *words)[0] == 0
+    steps = [2, 4, 6, 8]
+    assert sorted(path.stem for path in (runs.folder_of("mine") / "drawn").iterdir()) == [
+        f"step-{steps[at]:08d}" for at in (0, 2)
+    ]
+    code, _, said = run("runs", "publish", "mine", "drawn")
+    assert code == 0, said
+    rows = json.loads((registry / "drawn/evaluation/over_time.json").read_text())["rows"]
+    assert [row["step"] for row in rows] == [2, 6] and [row["images"] for row in rows] == [512, 1536]
+    metrics = runs.metrics("mine")
+    for row, after in zip(rows, (1, 3)):
+        assert row["n"] == row["fid_n"] == 700 and row["fid"] > 0 and sum(row["class_counts"]) == 700
+        assert 0 <= row["d_accuracy"] <= 1 and 0 <= row["duplicate_rate"] <= 1 and row["epoch"] == after
+        told = next(each for each in metrics if each["step"] == row["step"])
+        assert row["held_out_kid"] == told["held_out_kid"]
+    assert sorted(path.stem for path in (registry / "drawn/evaluation/grids").iterdir()) == [
+        "step-00000002", "step-00000006",
+    ]  # fmt: skip

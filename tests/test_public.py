@@ -28,6 +28,8 @@ FORBIDDEN = {
     "sample": ["digits-vae", "--out", "{folder}/drawn.npz"],
     "score": ["digits-vae"],
     "samplers": ["digits-ddpm"],
+    "protocols": ["digits-ddpm"],
+    "perturb": ["blur", "1"],
     "import-published": ["ddpm-published"],
     "import": ["{folder}/x.pt", *NET, "--name", "mine", "--trust"],
     "data get": ["cifar10"],

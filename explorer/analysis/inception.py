@@ -59,9 +59,14 @@ def check_pictures(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def resize_matrix(size: int, side: int = SIDE) -> torch.Tensor:
-    """float32 (side, size): TensorFlow 1's bilinear resize of one axis: row i mixes what is around i * size / side."""
+def resize_matrix(size: int, side: int = SIDE, half_pixel: bool = False) -> torch.Tensor:
+    """float32 (side, size): TensorFlow 1's bilinear resize of one axis: row i mixes what is around i * size / side.
+
+    half_pixel: around (i + 1/2) * size / side - 1/2 instead, as torch, PIL and TensorFlow 2 have it
+    """
     at = torch.arange(side, dtype=torch.float32) * torch.tensor(size / side, dtype=torch.float32)
+    if half_pixel:
+        at = ((torch.arange(side, dtype=torch.float32) + 0.5) * (size / side) - 0.5).clamp(0, size - 1)
     low = at.long()
     high = (low + 1).clamp(max=size - 1)
     share = at - low
@@ -85,8 +90,17 @@ def fold(tensors: source.Tensors) -> dict[str, tuple[torch.Tensor, torch.Tensor]
 class Extractor:
     """The net with its weights on one device; `features` may be called from several threads."""
 
-    def __init__(self, device: str | torch.device = "cpu", tensors: source.Tensors | None = None):
-        """tensors: the weights, else those of explorer/data/inception.py (Missing where they are not here)."""
+    def __init__(
+        self,
+        device: str | torch.device = "cpu",
+        tensors: source.Tensors | None = None,
+        half_pixel: bool = False,
+    ):
+        """tensors: the weights, else those of explorer/data/inception.py (Missing where they are not here).
+
+        half_pixel: the other resize (see `resize_matrix`); what it gives is no FID as others report it
+        """
+        self.half_pixel = half_pixel
         tensors = source.weights() if tensors is None else tensors
         self.device = torch.device(device)
         self.layers = {
@@ -127,7 +141,9 @@ class Extractor:
     def _forward(self, images: torch.Tensor) -> torch.Tensor:
         """float32 (B, 2048) of uint8 (B, 3, H, W); the sizes in the comments are those of the maps."""
         x = (images.float() - 128) / 128  # exact in float32, and as good before the resize as after it
-        vertical, horizontal = (resize_matrix(size).to(x.device) for size in x.shape[-2:])
+        vertical, horizontal = (
+            resize_matrix(size, half_pixel=self.half_pixel).to(x.device) for size in x.shape[-2:]
+        )
         x = (vertical @ (x @ horizontal.T)).contiguous(memory_format=torch.channels_last)  # (B, 3, 299, 299)
         x = self._conv("Conv2d_1a_3x3", x, stride=2, padded=False)
         x = self._conv("Conv2d_2a_3x3", x, padded=False)

@@ -37,12 +37,17 @@ class Row:
     milliseconds: float
 
 
+def check(loaded: Loaded) -> None:
+    """Problem for what is no diffusion model."""
+    if loaded.card.task != "diffusion":
+        raise Problem("{name} draws in one step: there are no samplers to compare.", name=loaded.card.name)
+
+
 def rows(
     loaded: Loaded, target: Against, extractor: Extractor, on_step: Step | None = None, count: int = COUNT
 ) -> Iterator[Row]:
     """Draw `count` pictures of the same seeds in every way of TABLE, and score them; a row when it is there."""
-    if loaded.card.task != "diffusion":
-        raise Problem("{name} draws in one step: there are no samplers to compare.", name=loaded.card.name)
+    check(loaded)
     total, before = count * sum(steps for _, steps in TABLE), 0
     for sampler, steps in TABLE:
         options = sampling.options_for(loaded, sampler, steps)

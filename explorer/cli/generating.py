@@ -1,8 +1,7 @@
 """Commands about generators: draw pictures, score pictures."""
 
-import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,7 @@ import typer
 
 from explorer.cli.apps import Name, app
 from explorer.console import Answer, Bar, Device, Json, command, table
-from explorer.reach import allow
+from explorer.reach import allow, cap
 from explorer.reporter import Reporter
 from explorer.text import N_, Problem, t
 
@@ -36,7 +35,10 @@ Guidance = Annotated[
 @command(app, "sample", interrupted=N_("Interrupted; nothing was written."))
 def sample_command(
     checkpoint: Name,
-    out: Annotated[Path, typer.Option(help="An .npz file or a new folder of PNGs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="An .npz file or a new folder of PNGs; a job may leave it to its own folder."),
+    ] = None,
     n: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many pictures.")] = 64,
     seed: Annotated[
         int, typer.Option(min=0, max=MOST_SEED, help="The first seed; picture k has seed + k.")
@@ -59,12 +61,16 @@ def sample_command(
     from explorer.analysis import sampling, together
     from explorer.data.drawn import check_target, write_drawn
 
-    allow("sample")
-    check_target(out)
+    own = out is None and job is not None
+    allow("draw" if own else "sample")
+    if out is None and job is None:
+        raise Problem("Say where the pictures go: --out FILE.npz, or a new folder.")
+    out = check_target(out or job.folder / "drawn.npz")
     rank, world = together.join()
     together.check_shares(n)
     loaded = checkpoints.load(checkpoint, device)
     options = sampling.options_for(loaded, sampler, steps, guidance)
+    cap(n, options.get("steps", 1))
     wanted = None if class_ is None else class_number(loaded.card.classes, class_)
     seeds = np.arange(seed, seed + n)[rank::world]
     bar = Bar(job if rank == 0 else None)
@@ -261,63 +267,3 @@ def scores_in_words(value: dict) -> str:
         lines.append(t("The generator has collapsed: it repeats pictures, or leaves classes out."))
     lines += value.get("without", [])
     return "\n".join(lines)
-
-
-@command(app, "samplers", interrupted=N_("Interrupted; nothing was kept."))
-def samplers_command(
-    checkpoint: Name,
-    device: Device = "auto",
-    as_json: Json = False,
-    job: Reporter | None = None,
-) -> Answer:
-    """A diffusion model drawn with in eight ways: FID of 2,000 pictures and milliseconds each; kept beside it."""
-    from explorer import checkpoints, data
-    from explorer.analysis import fid, samplers, scores
-    from explorer.analysis.inception import Extractor
-    from explorer.device import choose, describe
-
-    allow("samplers")
-    loaded = checkpoints.load(checkpoint, device)
-    bar = Bar(job)
-    try:
-        extractor = Extractor(choose(device))
-        target = scores.against(data.load(loaded.card.data, "train"), extractor, bar)
-        found = list(samplers.rows(loaded, target, extractor, bar))
-    finally:
-        bar.close()
-    about = {"device": describe(loaded.device), "checkpoint_sha256": loaded.card.sha256}
-    try:  # it took a while: the card is read anew, and what was added beside it meanwhile stays
-        card = checkpoints.read_card(checkpoint)
-        if card.sha256 == loaded.card.sha256:
-            checkpoints.update(checkpoint, card, {samplers.FILE: samplers.packed(found, about)})
-    except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
-        print(problem, file=sys.stderr)
-    rows = [[row.sampler, row.steps, row.guidance, row.fid, row.milliseconds] for row in found]
-    named = fid.label(found[0].n, found[0].reference_n, "train")
-    listed = table(["sampler", "steps", "guidance", named, "ms a picture"], rows)
-    return Answer({"checkpoint": checkpoint} | about | {"rows": [asdict(row) for row in found]}, listed)
-
-
-@command(app, "claims")
-def claims_command(as_json: Json = False) -> Answer:
-    """What the course slides say of DCGAN against DDPM, held against the stored scores."""
-    from explorer import checkpoints
-    from explorer.analysis import claims
-
-    cards = [entry.card for entry in checkpoints.catalogue() if entry.card]
-    found, lines = [], []
-    for dcgan, ddpm, same in claims.pairs(cards):
-        lines.append(
-            t("{a} and {b}, both in the slides' recipe", a=dcgan.name, b=ddpm.name)
-            if same
-            else t("{a} and {b}, recipes as their cards say", a=dcgan.name, b=ddpm.name)
-        )
-        for verdict in claims.verdicts(dcgan, ddpm, same):
-            found.append(asdict(verdict))
-            figures = ", ".join(f"{name} {a:.3f} : {b:.3f}" for name, (a, b) in verdict.figures.items())
-            favoured = claims.CLAIMS[verdict.claim].winner
-            said = f"{t(claims.CLAIMS[verdict.claim].text)}: {t(claims.WORDS[verdict.verdict])}"
-            lines.append(f"  {said} ({favoured} first: {figures})")
-    if not lines:
-        raise Problem("No pair of a DCGAN and a DDPM on CIFAR-10 has stored scores yet.")
-    return Answer(found, "\n".join(lines))

@@ -17,7 +17,7 @@ import numpy as np
 from explorer import checkpoints, files
 from explorer.checkpoints import Card
 from explorer.reach import allow
-from explorer.runs import events
+from explorer.runs import events, over_time
 from explorer.runs import folder as folders
 from explorer.runs.alive import beating, rank, sole, stoppable
 from explorer.runs.folder import STATE, recipe_of
@@ -91,6 +91,10 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
                 due = progress.held_out or stop or last or time.monotonic() - written > config["save_seconds"]
                 if progress.grid is not None:
                     _keep_grid(folder, progress)
+                if progress.drawn is not None:
+                    over_time.keep(
+                        folder, progress.step, -(-progress.step // task.steps_per_epoch), progress.drawn
+                    )
                 if due:
                     minutes = (seconds + progress.seconds) / 60
                     _save(name, folder, config, task, progress, minutes)

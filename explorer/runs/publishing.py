@@ -16,7 +16,7 @@ from explorer import checkpoints, files
 from explorer.checkpoints import Card
 from explorer.data import load, spread, valid_name
 from explorer.reach import allow
-from explorer.runs import scoring
+from explorer.runs import over_time, scoring
 from explorer.runs.folder import folder_of, result
 from explorer.runs.making import pictures
 from explorer.text import N_
@@ -62,7 +62,7 @@ def publish(
             card, extra = _examined(stage / checkpoint, config, told)
         else:
             card, extra = scoring.examined(checkpoints.load(stage / checkpoint), told)
-            extra |= scoring.grids_over_time(name)
+            extra |= over_time.grids(name) | over_time.measured(name, card, told)
         checkpoints.update(stage / checkpoint, card, extra)
         with files.writing(target):
             checkpoints.move(stage / checkpoint, target)

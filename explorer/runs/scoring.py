@@ -10,11 +10,9 @@ from explorer import checkpoints
 from explorer.checkpoints import EVALUATION, Card
 from explorer.data import load
 from explorer.reach import allow
-from explorer.runs.folder import folder_of
 from explorer.text import N_, Missing, Problem
 
 GRID = f"{EVALUATION}/grid.png"
-OVER_TIME = 12  # grids of the training that are kept
 TRAINING = N_("Training a classifier on drawn pictures (steps)")
 Step = Callable[[int, int, str], None]
 
@@ -73,12 +71,3 @@ def png(pixels: Any) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()
-
-
-def grids_over_time(run: str, most: int = OVER_TIME) -> dict[str, bytes]:
-    """The grids that a run drew while it trained, evenly chosen, first and last among them: file -> PNG."""
-    found = sorted((folder_of(run) / "grids").glob("step-*.png"))
-    if not found:
-        return {}
-    places = sorted({round(k * (len(found) - 1) / max(most - 1, 1)) for k in range(most)})
-    return {f"{EVALUATION}/grids/{found[k].name}": found[k].read_bytes() for k in places}

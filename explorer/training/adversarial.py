@@ -142,14 +142,16 @@ class Adversarial:
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, Any]:
-        """A grid of always the same seeds, and the KID to held-out pictures (see watching.Distance) where there are."""
+        """A grid of always the same seeds, and where pictures are held out the KID to them (see watching.Distance) of
+        as many drawn ones, which come along."""
         self.take_statistics()
         found: dict[str, Any] = {"grid": grid(self.average, self.classes)}
         if self.distance:
             count = min(len(self.held), MOST)
             labels = torch.arange(count) % self.classes
             parts = [pictures(self.average, part, first=k * 250) for k, part in enumerate(labels.split(250))]
-            found["kid"] = self.distance(np.concatenate(parts))
+            found["drawn"] = np.concatenate(parts)
+            found["kid"] = self.distance(found["drawn"])
         return found
 
     def state(self) -> dict[str, Any]:

@@ -36,6 +36,7 @@ class Progress:
     logs: means since the last Progress (loss, accuracy as a share)
     held_out: what the task's `evaluate` found, at the ends of epochs, else empty
     grid: a generator's pictures of always the same seeds, uint8 (N, 3, H, W), where it evaluated
+    drawn: all pictures that a GAN was judged by then, the same way
     images_per_second: since the last Progress, held-out evaluation left out;  seconds: since this process began
     """
 
@@ -47,6 +48,7 @@ class Progress:
     seconds: float
     held_out: dict[str, Any] = field(default_factory=dict)
     grid: Any = None
+    drawn: Any = None
 
 
 def fit(task: Task, batch: int, start: int = 0, every: float = 1.0) -> Iterator[Progress]:
@@ -72,9 +74,17 @@ def fit(task: Task, batch: int, start: int = 0, every: float = 1.0) -> Iterator[
         speed = counted * batch / max(now - last, 1e-9)
         held_out = task.evaluate() if epoch_over else {}
         last = time.monotonic()
-        grid = held_out.pop("grid", None)
+        grid, drawn = held_out.pop("grid", None), held_out.pop("drawn", None)
         yield Progress(
-            done, task.total_steps, done / task.steps_per_epoch, logs, speed, last - began, held_out, grid
+            done,
+            task.total_steps,
+            done / task.steps_per_epoch,
+            logs,
+            speed,
+            last - began,
+            held_out,
+            grid,
+            drawn,
         )
         sums, counted = {}, 0
         last = time.monotonic()

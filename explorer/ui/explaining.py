@@ -17,6 +17,7 @@ from explorer.checkpoints import Card, Loaded
 from explorer.data import samples
 from explorer.text import language, t
 from explorer.ui import cache, evidence, predicting, widgets
+from explorer.ui import drawn as drawn_pictures
 from explorer.ui.subject import LINK, Subject, data_names, linked
 from explorer.views import style
 
@@ -276,7 +277,7 @@ def sides(scene: Scene) -> list:
 
 def start_again(models: Sequence[str]) -> None:
     """Everything that evidence depends on as it is at first, for these models (a callback)."""
-    for key in (*LINK, "sample", "method", "layer", "layer2", "fit"):
+    for key in (*LINK, drawn_pictures.KEY, "sample", "method", "layer", "layer2", "fit"):
         widgets.to_url(key, None)
     first = {"mirror": False, "against": True, "alone": False, "invert": False, "model": list(models)}
     for key, value in (first | {key: value for key, (_, _, value) in predicting.SLIDERS.items()}).items():
@@ -299,6 +300,7 @@ def note_odd_address(known: Mapping[str, Card], parts: Collection[str]) -> None:
     odd = [key for key, names in allowed.items() if not set(st.query_params.get_all(key)) <= set(names)]
     if not odd and any(key in st.query_params for key in ("data", "index")) and linked() is None:
         odd = ["index"]
+    odd += drawn_pictures.odd()
     if odd and "sample" in odd:
         widgets.to_url("sample", None)
     widgets.odd_address(odd)

@@ -13,7 +13,7 @@ from explorer.checkpoints import Card
 from explorer.data import samples
 from explorer.data.picture import Box, Picture, square, to_input
 from explorer.text import N_, t
-from explorer.ui import cache, widgets
+from explorer.ui import cache, drawn, widgets
 from explorer.ui.uploads import MOST
 from explorer.ui.widgets import plain
 from explorer.views import prediction
@@ -37,6 +37,7 @@ def note_odd_address(names: Iterable[str]) -> None:
         **{key: [str(n) for n in range(least, most + 1)] for key, (least, most, _) in SLIDERS.items()},
     }  # fmt: skip
     odd = [key for key, known in allowed.items() if not set(st.query_params.get_all(key)) <= set(known)]
+    odd += drawn.odd()
     if "sample" in odd:
         widgets.to_url("sample", None)
     widgets.odd_address(odd)
@@ -192,6 +193,7 @@ def explain_link(name: str, key: str, squash: bool, invert: bool) -> None:
     asked = {"model": name, "x": x, "y": y, "size": size}
     asked = {word: str(value) for word, value in asked.items() if SLIDERS.get(word, (0, 0, -1))[2] != value}
     asked |= {"sample": key.removeprefix("sample ")} if key.startswith("sample ") else {}
+    asked |= {drawn.KEY: key.removeprefix(f"{drawn.KEY} ")} if key.startswith(f"{drawn.KEY} ") else {}
     asked |= {"fit": "squash"} if squash else {}
     asked |= {"invert": "true"} if invert else {}
     widgets.page_link("explain", t("Where does it see that?"), "center_focus_strong", asked)

@@ -29,6 +29,9 @@ PAGES = {
         ),
         ("train", N_("Train"), "model_training", N_("Watch a model learn, and put it on the other pages")),
     ],
+    N_("Generators"): [
+        ("generate", N_("Generate"), "brush", N_("One seed through three models, and what FID sees")),
+    ],
 }
 
 

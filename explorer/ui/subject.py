@@ -12,7 +12,7 @@ from explorer.checkpoints import Card
 from explorer.data import samples, sheet
 from explorer.data.picture import Box, Picture, square, to_input
 from explorer.text import Missing, t
-from explorer.ui import cache, predicting, uploads, widgets
+from explorer.ui import cache, drawn, predicting, uploads, widgets
 from explorer.ui.picker import Item, picture_strip
 from explorer.ui.widgets import plain
 from explorer.views import pictures
@@ -50,7 +50,7 @@ class Subject:
 def choose() -> Subject:
     """The picture: dropped here, named by the address, brought on another page, or one of the samples."""
     _take(uploads.drop_zone(several=False))
-    found = linked()
+    found = linked() or drawn_link()
     carried = None if found or "sample" in st.query_params else uploads.carried()
 
     def picked() -> None:
@@ -112,8 +112,8 @@ def _take(brought: dict[str, Picture]) -> None:
 
 
 def forget_link() -> None:
-    """Take the picture of a data set out of the address."""
-    for key in LINK:
+    """Take the picture of a data set, or a drawn one, out of the address."""
+    for key in (*LINK, drawn.KEY):
         widgets.to_url(key, None)
 
 
@@ -124,6 +124,7 @@ def data_names() -> set[str]:
 
 def link(name: str, split: str, index: int) -> None:
     """Put a picture of a data set into the address, for `linked` to find."""
+    widgets.to_url(drawn.KEY, None)
     for key, value in zip(LINK, (name, split, str(index))):
         widgets.to_url(key, value)
 
@@ -153,6 +154,15 @@ def linked() -> Subject | None:
     return Subject(
         f"{name} {split} {index} {found.fingerprint}", Picture(image, words, image.size), words, true
     )
+
+
+def drawn_link() -> Subject | None:
+    """The drawn picture that the address names; None when it names none."""
+    of = drawn.linked()
+    if of is None:
+        return None
+    true = of.card.classes[of.label] if of.label >= 0 else None
+    return Subject(f"{drawn.KEY} {of.card.sha256} {of.address}", drawn.picture(of), of.words, true)
 
 
 def crop(subject: Subject, drawn: bool) -> Subject:

@@ -36,6 +36,8 @@ def test_the_usual_resize_is_another_one() -> None:
     matrix = resize_matrix(32)
     theirs = torch.nn.functional.interpolate(x, (299, 299), mode="bilinear", align_corners=False)
     assert (matrix @ (x @ matrix.T) - theirs).abs().max() > 10
+    usual = resize_matrix(32, half_pixel=True)
+    assert (usual @ (x @ usual.T) - theirs).abs().max() < 1e-3  # of 255
 
 
 def test_a_folded_layer_is_convolution_and_normalisation(monkeypatch) -> None:

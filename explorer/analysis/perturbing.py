@@ -1,0 +1,165 @@
+"""What FID sees: real pictures, spoilt in one way at a time, and what FID, KID, precision and recall make of it.
+
+Every set has the same number of pictures of CIFAR-10's test split and is compared with the same training pictures, so
+that only the fault differs. Strength 0 is the untouched set: what is measured there is the bias of so few pictures.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from explorer.analysis import scores
+from explorer.analysis.inception import Extractor
+from explorer.data import ImageSet
+from explorer.text import N_, Problem
+
+COUNT = 1_000
+SEED = 0
+Step = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """title, unit: on screen;  strengths: of the stored table, rising;  low, high: what can be asked for
+    apply: (pictures uint8 (N, 3, H, W), strength, rng) -> the same shape; None where pictures are chosen, not changed
+    """
+
+    title: str
+    unit: str
+    strengths: tuple[float, ...]
+    low: float
+    high: float
+    apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray] | None = None
+
+
+def blur(images: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """A Gaussian of `sigma` pixels."""
+    return _each(images, lambda image: image.filter(ImageFilter.GaussianBlur(sigma)))
+
+
+def noise(images: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
+    """Normal noise of `deviation` levels out of 255 on every value, rounded and cut off."""
+    return (images + rng.normal(0, deviation, images.shape)).round().clip(0, 255).astype(np.uint8)
+
+
+def jpeg(images: np.ndarray, loss: float, rng: np.random.Generator) -> np.ndarray:
+    """Squeezed by JPEG and back; loss = 100 - quality."""
+
+    def squeezed(image: Image.Image) -> Image.Image:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=round(100 - loss))
+        return Image.open(buffer)
+
+    return _each(images, squeezed)
+
+
+def shrink(images: np.ndarray, pixels: float, rng: np.random.Generator) -> np.ndarray:
+    """Made `pixels` smaller a side and enlarged again, both bilinear: what a careless pipeline does."""
+
+    def there_and_back(image: Image.Image) -> Image.Image:
+        side = max(1, image.width - round(pixels))
+        return image.resize((side, side), Image.Resampling.BILINEAR).resize(
+            image.size, Image.Resampling.BILINEAR
+        )
+
+    return _each(images, there_and_back)
+
+
+def _each(images: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
+    changed = [
+        np.asarray(change(Image.fromarray(image)).convert("RGB")) for image in images.transpose(0, 2, 3, 1)
+    ]
+    return np.stack(changed).transpose(0, 3, 1, 2)
+
+
+PERTURBATIONS: dict[str, Perturbation] = {
+    "blur": Perturbation(N_("Blur"), N_("sigma in pixels"), (0.4, 0.6, 0.8, 1.2), 0, 4, blur),
+    "noise": Perturbation(N_("Noise"), N_("deviation in levels of 255"), (4, 8, 16, 32), 0, 128, noise),
+    "jpeg": Perturbation(N_("JPEG"), N_("100 - quality"), (5, 25, 50, 75), 0, 99, jpeg),
+    "shrink": Perturbation(
+        N_("Shrunk and enlarged"), N_("pixels fewer a side"), (4, 8, 12, 16), 0, 28, shrink
+    ),
+    "classes": Perturbation(N_("Classes left out"), N_("classes of ten"), (1, 3, 5, 9), 0, 9),
+    "repeats": Perturbation(N_("Pictures repeated"), N_("times each"), (2, 5, 20, 100), 1, 1000),
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the scores make of `n` pictures spoilt by `kind` with `strength`, against `reference_n` real ones."""
+
+    kind: str
+    strength: float
+    n: int
+    reference_n: int
+    fid: float
+    kid: float
+    precision: float
+    recall: float
+    density: float
+    coverage: float
+
+
+def chosen(
+    labels: np.ndarray, kind: str, strength: float, count: int = COUNT, seed: int = SEED
+) -> np.ndarray:
+    """Which pictures make the set, int64 (count,): a seeded choice, without some classes, or few of them repeated."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(labels))
+    if kind == "classes":
+        order = order[labels[order] >= round(strength)]
+    if kind == "repeats":
+        order = np.resize(order[: max(1, round(count / max(strength, 1)))], count)
+    if len(order) < count:
+        raise Problem("There are {n} pictures to choose from, {count} are needed.", n=len(order), count=count)
+    return order[:count]
+
+
+def spoilt(
+    pictures: ImageSet, kind: str, strength: float, count: int = COUNT, seed: int = SEED
+) -> np.ndarray:
+    """The set, uint8 (count, 3, H, W). Raises Problem for an unknown kind and a strength out of range."""
+    check(kind, strength)
+    spec = PERTURBATIONS[kind]
+    images = pictures.images[chosen(pictures.labels, kind, strength, count, seed)]
+    if spec.apply is None or strength == 0:
+        return images
+    return spec.apply(images, strength, np.random.default_rng([seed, 1]))
+
+
+def check(kind: str, strength: float) -> None:
+    """Problem for an unknown kind and a strength out of its range."""
+    if kind not in PERTURBATIONS:
+        raise Problem(
+            "Unknown fault {name}; known: {known}.", name=repr(kind[:80]), known=", ".join(PERTURBATIONS)
+        )
+    spec = PERTURBATIONS[kind]
+    if not spec.low <= strength <= spec.high:
+        raise Problem(
+            "{name} of {value}; it must lie between {low} and {high}.",
+            name=kind, value=strength, low=spec.low, high=spec.high,
+        )  # fmt: skip
+
+
+def seen(
+    pictures: ImageSet,
+    kind: str,
+    strength: float,
+    target: scores.Against,
+    extractor: Extractor,
+    on_step: Step | None = None,
+    count: int = COUNT,
+) -> Seen:
+    """One row of the table."""
+    found = scores.score(spoilt(pictures, kind, strength, count), target, extractor, on_step)
+    kept = {key: found[key] for key in ("fid", "kid", "precision", "recall", "density", "coverage")}
+    return Seen(kind, strength, count, target.n, **kept)
+
+
+def rows(found: list[Seen]) -> list[dict[str, Any]]:
+    """As they are stored and shown."""
+    return [asdict(row) for row in found]

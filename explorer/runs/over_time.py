@@ -1,0 +1,127 @@
+"""How a generator's pictures changed while it learned: kept by the run now and then, scored when it is published."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from explorer import files
+from explorer.checkpoints import EVALUATION, Card
+from explorer.data import load
+from explorer.data.drawn import packed_drawn, read_drawn
+from explorer.files import read_json
+from explorer.runs import folder as folders
+from explorer.text import N_, Problem
+
+MOMENTS = {
+    round(2 ** (k / 2)) for k in range(20)
+}  # evaluations whose pictures are kept: 1, 2, 3, 4, 6, 8, 11, 16 …
+MOST = 12  # of either are published
+FILE = f"{EVALUATION}/over_time.json"
+LEARNING = ("loss", "d_loss", "d_accuracy", "gradient_norm", "d_gradient_norm")
+SCORES = ("fid", "fid_n", "reference_n", "kid", "precision", "recall", "coverage")
+SCORING = N_("Scores over the training (moments)")
+Step = Callable[[int, int, str], None]
+
+
+def keep(folder: Path, step: int, evaluation: int, images: np.ndarray) -> None:
+    """Keep the pictures uint8 (N, 3, H, W) that evaluation 1, 2 … after a step was made by, if it is one of MOMENTS."""
+    if evaluation in MOMENTS:
+        files.write_bytes(folder / "drawn" / f"{folders.step_name(step)}.npz", packed_drawn(images))
+
+
+def grids(run: str) -> dict[str, bytes]:
+    """The grids that a run drew while it trained, first and last among them: file -> PNG. Those of the moments whose
+    pictures were kept, evenly chosen where none were."""
+    found = sorted((folders.folder_of(run) / "grids").glob("step-*.png"))
+    kept = {path.stem for path in _some(_drawn(run))}
+    found = [path for path in found if path.stem in kept] or _some(found)
+    return {f"{EVALUATION}/grids/{path.name}": path.read_bytes() for path in found}
+
+
+def measured(run: str, card: Card, on_step: Step | None = None) -> dict[str, bytes]:
+    """What the kept pictures of a run score, as a file: a row a moment with step, epoch, images seen, how the training
+    stood since the moment before (losses, the discriminator's share of right answers, KID in our classifier's
+    features), what our classifier sees, and FID where the Inception weights and the data are here. Empty when no
+    pictures were kept.
+    """
+    from explorer.analysis import scores
+    from explorer.analysis.inception import Extractor
+
+    paths = _some(_drawn(run))
+    if not paths:
+        return {}
+    target = extractor = None
+    try:
+        extractor = Extractor(_device(run))
+        target = scores.against(load(card.data, "train"), extractor, on_step)
+    except Problem:  # no weights, no data, or too few pictures: the rest is worth keeping
+        target = None
+    rows, before = [], 0
+    metrics, batch = (
+        folders.metrics(run),
+        read_json(folders.folder_of(run) / "config.json")["recipe"]["batch"],
+    )
+    for at, path in enumerate(paths):
+        step = int(path.stem.removeprefix("step-"))
+        images, _ = read_drawn(path)
+        since = [row for row in metrics if before < row["step"] <= step]
+        row: dict[str, Any] = {"step": step, "images": step * batch, "n": len(images)}
+        row |= {"epoch": since[-1]["epoch"]} if since else {}
+        row |= {key: _mean(since, key) for key in LEARNING}
+        row["held_out_kid"] = next(
+            (each["held_out_kid"] for each in reversed(since) if "held_out_kid" in each), None
+        )
+        row |= _judged(images, card.data)
+        if target is not None and len(images) >= 500:
+            found = scores.score(images, target, extractor)
+            row |= {
+                key: found[key]
+                for key in ("fid", "fid_n", "reference_n", "kid", "precision", "recall", "coverage")
+            }
+        rows.append(row)
+        before = step
+        if on_step:
+            on_step(at + 1, len(paths), SCORING)
+    return {FILE: (json.dumps({"rows": rows}, indent=1) + "\n").encode()}
+
+
+def _judged(images: np.ndarray, data: str) -> dict[str, Any]:
+    from explorer.analysis import scores
+
+    try:
+        found = scores.judged(images, np.full(len(images), -1), data)
+    except Problem:  # the data is not here
+        return {}
+    if not found:
+        return {}
+    return {
+        "class_counts": found["judged"]["class_counts"],
+        "entropy_share": found["judged"]["entropy_share"],
+        "duplicate_rate": found["near"]["duplicate_rate"],
+        "nearest_ratio": found["near"]["nearest_ratio"],
+        "collapsed": found["collapsed"],
+    }
+
+
+def _drawn(run: str) -> list[Path]:
+    return sorted((folders.folder_of(run) / "drawn").glob("step-*.npz"))
+
+
+def _device(run: str) -> str:
+    from explorer.device import choose
+
+    return str(choose(read_json(folders.folder_of(run) / "config.json").get("device", "auto")))
+
+
+def _mean(rows: list[dict[str, Any]], key: str) -> float | None:
+    values = [row[key] for row in rows if row.get(key) is not None]
+    return float(np.mean(values)) if values else None
+
+
+def _some(paths: list[Path]) -> list[Path]:
+    """At most MOST of them, evenly chosen, the first and the last among them."""
+    places = sorted({round(k * (len(paths) - 1) / (MOST - 1)) for k in range(MOST)}) if paths else []
+    return [paths[k] for k in places]

@@ -1,0 +1,237 @@
+"""The section "Side by side": the same seeds and classes through every model, what each scores, what the slides say."""
+
+import numpy as np
+import pyarrow as pa
+import streamlit as st
+from PIL import Image
+
+from explorer import checkpoints
+from explorer.analysis import claims, fid
+from explorer.checkpoints import Card, fid_of
+from explorer.text import N_, language, t
+from explorer.ui import cache, drawn, generating, overview, widgets
+from explorer.ui.generating import Scene
+from explorer.ui.picker import Item, picture_strip
+from explorer.views import pictures
+
+GRID = "grid.png"
+ROWS = 10  # of a stored grid: seed = 10 row + column
+_grids = cache.Kept(32)
+# What each kind of model is, in which the slides see its strength, and in which its weakness.
+KINDS = {
+    "vae": (
+        N_("An encoder turns a picture into a code, a decoder turns codes back into pictures."),
+        N_("It learns steadily, keeps labels, and has a code for every picture."),
+        N_("Its pictures are blurred: too poor for augmentation, the slides find."),
+    ),
+    "gan": (
+        N_("A generator learns from a discriminator that tries to tell its pictures from real ones."),
+        N_("One step from code to picture: the fastest, and sharp."),
+        N_("The two must keep pace: mode collapse, and no sign in the loss of how good it is."),
+    ),
+    "diffusion": (
+        N_("A net learns to take noise away, and draws by doing so step by step."),
+        N_("It learns steadily and draws the most diverse and clearest pictures, the slides find."),
+        N_("Many steps for a picture: the slowest."),
+    ),
+}
+
+
+def compared(scene: Scene) -> None:
+    """All of the section."""
+    generating.note_odd({}, {"row": (1, ROWS)}, drawn.odd())
+    _pictures(scene)
+    _scores(scene)
+    _reported(scene)
+    _verdicts(scene)
+    _kinds(scene)
+
+
+def stored_tiles(card: Card) -> np.ndarray | None:
+    """The pictures of a checkpoint's stored grid, uint8 (rows, columns, 3, 32, 32); None without one. The picture in
+    row r and column c has seed 10 r + c."""
+    path = checkpoints.root() / card.name / checkpoints.EVALUATION / GRID
+
+    def read() -> np.ndarray:
+        with Image.open(path) as image:
+            whole = np.asarray(image.convert("RGB"))
+        high, wide = whole.shape[0] // 32, whole.shape[1] // 32
+        return whole[: 32 * high, : 32 * wide].reshape(high, 32, wide, 32, 3).transpose(0, 2, 4, 1, 3)
+
+    try:
+        return _grids.get((card.name, card.sha256, path.stat().st_mtime_ns), read)
+    except (OSError, ValueError, SyntaxError):  # PIL's own are of these kinds
+        return None
+
+
+def _pictures(scene: Scene) -> None:
+    """A row of pictures a model, seed by seed below each other; the one that is clicked, large."""
+    row = st.slider(t("Row of seeds"), 1, ROWS, 1, key="row", bind="query-params") - 1
+    shown = drawn.linked()
+    for card in scene.cards.values():
+        tiles = stored_tiles(card)
+        st.markdown(f"**{card.name}** · {t(overview.TASKS[card.task])}")
+        if tiles is None or row >= len(tiles):
+            st.caption(
+                t("No pictures are stored for it: python -m explorer score {name} --store", name=card.name)
+            )
+            continue
+        columns = tiles.shape[1]
+        items = tuple(_item(card, tile, row * columns + k) for k, tile in enumerate(tiles[row]))
+        chosen = str(shown.seed) if shown and shown.card.name == card.name else None
+        picture_strip("", items, chosen, f"drawn {card.name}", lambda seed, name=card.name: _show(name, seed),
+                      "strip wrap small")  # fmt: skip
+    names = next(iter(scene.cards.values())).classes
+    st.caption(
+        t(
+            "Seeds {first} to {last}, one a column, the same for every model; columns: {classes}. A plain GAN is told "
+            "no class. Click a picture to follow it.",
+            first=10 * row, last=10 * row + 9, classes=", ".join(map(widgets.plain, names)),
+        )
+    )  # fmt: skip
+    if shown:
+        one(shown)
+
+
+def _item(card: Card, tile: np.ndarray, seed: int) -> Item:
+    words = drawn.Drawn(card, seed).words
+    return Item(str(seed), pictures.thumbnail_uri(tile, 2), "", words, words)
+
+
+def _show(name: str, seed: str) -> None:
+    widgets.to_url(drawn.KEY, f"{name}/{seed}")
+
+
+def one(of: drawn.Drawn) -> None:
+    """One drawn picture, large, with the pages that it leads to."""
+    with st.container(border=True), widgets.problems():
+        left, right = st.columns([1, 3], vertical_alignment="center")
+        with left:
+            widgets.picture(drawn.pixels(of), of.words, factor=6)
+        with right:
+            st.markdown(f"**{widgets.plain(of.words)}**")
+            drawn.links(of)
+            st.code(
+                f"python -m explorer sample {of.card.name} --n 1 --seed {of.seed} --out picture.npz",
+                language="bash",
+            )
+
+
+def _scores(scene: Scene) -> None:
+    """A row a model: what its 5,000 stored pictures score."""
+    st.subheader(t("What the scores say"), anchor=False)
+    cards = list(scene.cards.values())
+    key = ("scores", language(), *((card.name, card.sha256, str(card.metrics)) for card in cards))
+    st.table(
+        cache.in_session(key, lambda: pa.table(score_table(cards))), border="horizontal", hide_index=True
+    )
+    few = [card.name for card in cards if card.metrics.get("samples", {}).get("fid_few")]
+    if few:
+        st.caption(f"{', '.join(few)}: {t(fid.FEW)}")
+    with st.expander(t("What the numbers rest on")):
+        for line in overview.evidence(cards):
+            st.markdown(line)
+
+
+def score_table(cards: list[Card]) -> dict[str, list[str]]:
+    """Columns of words, a row a checkpoint; a dash where nothing was measured."""
+    heads = {
+        t("Model"): lambda card, of: f"**{card.name}**",
+        t("FID, lower is better"): lambda card, of: f"**{of['fid']:.1f}**",
+        t("measured as"): lambda card, of: of["fid"] and fid.label(*fid_of(of)),
+        t("KID x 1000"): lambda card, of: f"{1000 * of['kid']:.1f}",
+        t("Precision"): lambda card, of: f"{of['precision']:.2f}",
+        t("Recall"): lambda card, of: f"{of['recall']:.2f}",
+        t("Coverage"): lambda card, of: f"{of['coverage']:.2f}",
+        t("Drawn as asked"): lambda card, of: f"{100 * of['judged']['class_accuracy']:.0f} %",
+        t("ms a picture"): lambda card, of: f"{of['milliseconds']:.1f}",
+        t("Weights"): lambda card, of: f"{card.parameters / 1e6:.1f} M",
+        t("Pictures seen"): lambda card, of: f"{card.recipe['images_seen']:,}",
+    }  # fmt: skip
+    return {head: [_told(make, card) for card in cards] for head, make in heads.items()}
+
+
+def _told(make, card: Card) -> str:
+    try:
+        return make(card, card.metrics.get("samples", {}))
+    except (KeyError, TypeError, ValueError):  # not measured, or by an earlier version
+        return "–"
+
+
+def _reported(scene: Scene) -> None:
+    """The slides' FID beside ours."""
+    if scene.data != "cifar10":
+        return
+    st.subheader(t("Reported, and measured here"), anchor=False)
+    cards = list(cache.cards("generator").values())
+    key = ("reported fid", language(), *((card.name, card.sha256, str(card.metrics)) for card in cards))
+    st.table(
+        cache.in_session(key, lambda: pa.table(overview.reported_table("fid", cards))), border="horizontal"
+    )
+    for line in overview.comparability("fid"):
+        st.caption(line)
+
+
+def _verdicts(scene: Scene) -> None:
+    """What the slides claim of DCGAN and DDPM, pair by pair of checkpoints."""
+    if scene.data != "cifar10":
+        return
+    lines = verdict_lines(list(cache.cards("generator").values()))
+    if lines:
+        st.subheader(t("The slides' three claims"), anchor=False)
+        for line in lines:
+            st.markdown(line)
+
+
+def verdict_lines(cards: list[Card]) -> list[str]:
+    """A heading a pair and a line a claim, in Markdown; empty without a pair that is scored."""
+    lines = []
+    for dcgan, ddpm, same in claims.pairs(cards):
+        how = t("both in the slides' recipe") if same else t("recipes as their cards say")
+        lines.append(f"**{dcgan.name}** / **{ddpm.name}** · {how}")
+        for found in claims.verdicts(dcgan, ddpm, same):
+            claim = claims.CLAIMS[found.claim]
+            figures = ", ".join(f"{name} {a:.3g} : {b:.3g}" for name, (a, b) in found.figures.items())
+            favoured = overview.NAMES[claim.winner]
+            verdict, first = t(claims.WORDS[found.verdict]), t("{name} first", name=favoured)
+            lines.append(f"- {t(claim.text)}: **{verdict}** ({first}: {figures})")
+    return lines
+
+
+def _kinds(scene: Scene) -> None:
+    """What each kind is, its strength and weakness as the slides have it, and what we measured beside it."""
+    st.subheader(t("Three ways to learn to draw"), anchor=False)
+    cards = list(scene.cards.values())
+    rows = [
+        (
+            f"**{overview.NAMES.get(card.model, card.model)}** ({card.name})",
+            *map(t, KINDS[card.task]),
+            measured_words(card),
+        )
+        for card in cards
+    ]
+    heads = (t("Model"), t("What it is"), t("Strength"), t("Weakness"), t("Measured here"))
+    st.table(
+        pa.table({head: [row[k] for row in rows] for k, head in enumerate(heads)}),
+        border="horizontal",
+        hide_index=True,
+    )
+
+
+def measured_words(card: Card) -> str:
+    """The figures that speak of strength and weakness: speed, sharpness, diversity, labels."""
+    of = card.metrics.get("samples", {})
+    if not of:
+        return t("not scored yet")
+    parts = [t("{ms} ms a picture", ms=f"{of['milliseconds']:.1f}")] if "milliseconds" in of else []
+    if "precision" in of:
+        parts.append(t("precision {p}, recall {r}", p=f"{of['precision']:.2f}", r=f"{of['recall']:.2f}"))
+    if "accuracy_score" in of:
+        score = of["accuracy_score"]
+        parts.append(
+            t(
+                "a classifier that saw only its pictures is right on {share} of {n} real ones",
+                share=overview.percent(score["accuracy"]), n=f"{score['n']:,}",
+            )
+        )  # fmt: skip
+    return "; ".join(parts)

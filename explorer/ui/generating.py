@@ -1,0 +1,179 @@
+"""What the sections of the Generate page share: which generators are looked at, the controls that several of them have,
+and what an address may say."""
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from explorer.analysis import sampling
+from explorer.checkpoints import Card
+from explorer.text import N_, t
+from explorer.ui import cache, widgets
+
+FIRST = {  # of each data set, those that stand side by side at first
+    "cifar10": ("cifar10-vae", "cifar10-dcgan", "cifar10-ddpm"),
+    "digits": ("digits-vae", "digits-dcgan", "digits-ddpm"),
+}
+ORDER = {"vae": 0, "gan": 1, "diffusion": 2}
+SAMPLERS = {  # those of explorer.models.ddpm, whose module would bring torch along
+    "dpm": N_("DPM-Solver++, second order"),
+    "ddim": N_("DDIM, deterministic"),
+    "ddpm": N_("DDPM, fresh noise at every step"),
+}
+MOST_SEED = 999_999
+MOST_GUIDANCE = 5.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the page is about: checkpoints that draw, all of one data set, VAEs first, diffusion models last."""
+
+    cards: Mapping[str, Card]
+
+    @property
+    def data(self) -> str:
+        """The name of the data set that they were trained on."""
+        return next(iter(self.cards.values())).data
+
+
+def choose() -> Scene:
+    """The data set and up to four of its generators; stops the page where there is none."""
+    known = cache.cards("generator")
+    if not known:
+        widgets.empty_state(
+            t(
+                "There is no checkpoint that draws yet. Train one, in half a minute: "
+                "`python -m explorer train --model vae --data digits`"
+            )
+        )
+        st.stop()
+    families = sorted({card.data for card in known.values()}, key=lambda name: (name not in FIRST, name))
+    left, right = st.columns([1, 3])
+    with left:
+        family = widgets.select(t("Data"), {name: name for name in families}, key="data")
+    with right:
+        names = sorted(
+            (name for name, card in known.items() if card.data == family), key=lambda name: place(known[name])
+        )
+        begin = [name for name in FIRST.get(family, ()) if name in names] or names[:3]
+        chosen = st.multiselect(
+            t("Models, up to four"), names, default=begin, max_selections=4, key=f"model_{family}",
+            bind="query-params",
+        )  # fmt: skip
+    chosen = [name for name in names if name in chosen] or begin
+    return Scene({name: known[name] for name in chosen})
+
+
+def place(card: Card) -> tuple[int, str]:
+    """Where a checkpoint stands among others."""
+    return ORDER.get(card.task, 9), card.name
+
+
+def conditional(card: Card) -> bool:
+    """Whether a generator is told the class."""
+    return card.model != "ddpm-published" and bool(card.model_args.get("conditional", True))
+
+
+def named(card: Card, told: int | None) -> str:
+    """A checkpoint and the class that it was told, in plain words."""
+    return f"{card.name} · {t('it is told no class') if told is None else card.classes[told]}"
+
+
+# --- controls, each bound to the address under its key ----------------------------------------------------------------
+
+
+def seed(label: str, key: str, first: int) -> int:
+    """A seed. Streamlit breaks on ?seed=inf for whole numbers, so it is a float to it."""
+    found = st.number_input(
+        label, 0.0, float(MOST_SEED), float(first), step=1.0, format="%.0f", key=key, bind="query-params"
+    )
+    return math.floor(found + 0.5)  # as the browser rounds what it shows
+
+
+def class_of(label: str, key: str, card: Card, first: str | None = None) -> int | None:
+    """The place of a class, which the address has by name. first: the words of None, which is offered with them."""
+    options = ({"": first} if first else {}) | {name: name for name in card.classes}
+    name = widgets.select(label, options, key=key)
+    return card.classes.index(name) if name else None
+
+
+def diffusion(card: Card, most: int) -> dict[str, Any]:
+    """Sampler, steps and guidance of a diffusion model, as sampling.draw takes them; at first those of its stored
+    scores. most: steps that the section takes."""
+    stored = card.metrics.get("samples", {})
+    first = {key: stored.get(key, value) for key, value in sampling.DEFAULTS.items()}
+    titles = {name: t(words) for name, words in SAMPLERS.items()}
+    sampler = widgets.select(t("Sampler"), titles, key="sampler", default=first["sampler"])
+    if st.session_state.get("steps", 0) > most:  # left by a section that takes more: Streamlit would raise
+        st.session_state["steps"] = most
+    begin = min(first["steps"], most)
+    steps = st.slider(t("Steps"), 1, most, begin, key="steps", bind="query-params")
+    guidance = 1.0
+    if conditional(card):
+        guidance = st.slider(
+            t("Guidance scale"), 0.0, MOST_GUIDANCE, min(float(first["guidance"]), MOST_GUIDANCE), 0.1,
+            key="guidance", bind="query-params",
+            help=t("w in u + w (c - u): 0 = without the class, 1 = as trained, above: more of what makes the class."),
+        )  # fmt: skip
+    return {"sampler": sampler, "steps": steps, "guidance": guidance}
+
+
+def waiting(words: str, make: Callable[[], Any]) -> Callable[[], Any]:
+    """`make` with a spinner around it: none is drawn where the value is at hand."""
+
+    def waited() -> Any:
+        with st.spinner(words, show_time=True):
+            return make()
+
+    return waited
+
+
+# --- the address ------------------------------------------------------------------------------------------------------
+
+
+def note_odd_address(parts: Collection[str]) -> None:
+    """Say so when the address asks for a section or a data set that is not there."""
+    families = {card.data for card in cache.cards("generator").values()}
+    note_odd({"part": parts, "data": families})
+
+
+def note_odd_controls(
+    card: Card,
+    most: int,
+    words: Mapping[str, Collection[str]],
+    numbers: Mapping[str, tuple[float, float]] | None = None,
+    odd: Sequence[str] = (),
+) -> None:
+    """`note_odd` of the controls above, as a section has them, and of its own; most: as `diffusion` has it"""
+    shared = {"seed": (0, MOST_SEED), "steps": (1, most), "guidance": (0, MOST_GUIDANCE)}
+    note_odd({"class": {*card.classes, ""}, "sampler": SAMPLERS, **words}, shared | dict(numbers or {}), odd)
+
+
+def note_odd(
+    words: Mapping[str, Collection[str]],
+    numbers: Mapping[str, tuple[float, float]] | None = None,
+    odd: Sequence[str] = (),
+) -> None:
+    """Say so when the address asks for what is not there; each control then begins with its default.
+
+    words: key -> what there is;  numbers: key -> least and most;  odd: keys that are known to be
+    """
+    odd = [*odd]
+    odd += [key for key, known in words.items() if not set(st.query_params.get_all(key)) <= set(known)]
+    for key, (low, high) in (numbers or {}).items():
+        asked = st.query_params.get_all(key)
+        # What stands in the session was set by a control, of this section or of another that takes more.
+        if asked and key not in st.session_state and not (len(asked) == 1 and _within(asked[0], low, high)):
+            odd.append(key)
+    widgets.odd_address(odd)
+
+
+def _within(text: str, low: float, high: float) -> bool:
+    try:
+        value = float(text)
+    except ValueError:
+        return False
+    return math.isfinite(value) and low <= value <= high

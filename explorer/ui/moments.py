@@ -1,0 +1,155 @@
+"""A plain GAN beside a healthy one while they learned: grids, curves and classes at any moment that was kept."""
+
+from collections.abc import Container
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+from PIL import Image
+
+from explorer import checkpoints
+from explorer.files import read_json
+from explorer.runs import over_time
+from explorer.text import Problem, t
+from explorer.ui import cache, grids, widgets
+from explorer.ui.evidence import dark
+from explorer.ui.game import said
+from explorer.ui.generating import Scene
+from explorer.views import gan_game as views
+from explorer.views import pictures
+
+PLAIN = {"digits": "dcgan-collapse"}  # the recipe of the plain form for a data set; the course's elsewhere
+
+_tables, _pictures = cache.Kept(16), cache.Kept(64)
+
+
+def plain_and_healthy(scene: Scene) -> None:
+    st.subheader(t("The plain DCGAN beside the healthy one"), anchor=False)
+    data = next((card.data for card in scene.cards.values()), "cifar10")  # all are of one data set
+    found = {
+        name: card.model_args.get("conditional") is False
+        for name, card in cache.cards("generator").items()
+        if card.task == "gan" and card.data == data and _moments(name)
+    }
+    plain, healthy = ([name for name in found if found[name] is which] for which in (True, False))
+    if not plain:
+        _nothing_yet(data)
+        return
+    st.markdown(
+        t("Both drew the same seeds while they learned. Move to any moment to see what they drew then.")
+    )
+    names = [_one_of(t("Plain"), plain, "plain", scene.cards)]
+    if healthy:
+        names.append(_one_of(t("Healthy"), healthy, "healthy", scene.cards))
+    else:
+        st.caption(t("No other GAN of {data} has stored moments: it stands alone.", data=widgets.plain(data)))
+    _over_time({name: _moments(name) for name in names})
+
+
+def _nothing_yet(data: str) -> None:
+    recipe, run = PLAIN.get(data, "dcgan-slides"), f"{data}-dcgan-plain"
+    words = t(
+        "No plain DCGAN with stored moments is here for {data}. In a terminal:", data=widgets.plain(data)
+    )
+    widgets.empty_state(words)
+    train = f"python -m explorer train --model dcgan --data {data} --recipe {recipe} --run {run}"
+    st.code(f"{train}\npython -m explorer runs publish {run} {run}", language="bash")
+
+
+def _one_of(label: str, names: list[str], key: str, chosen: Container[str]) -> str:
+    """The only one, or one to be chosen, at first one that the page is about."""
+    if len(names) == 1:
+        return names[0]
+    first = next((name for name in names if name in chosen), names[0])
+    return widgets.select(label, {name: name for name in names}, key=key, default=first)
+
+
+def _moments(name: str) -> list[dict]:
+    """What a checkpoint keeps of the moments of its training; [] without any."""
+    path = checkpoints.root() / name / over_time.FILE
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        return []
+    return _tables.get((str(path), stamp), lambda: views.moments_of(read_json(path).get("rows")))
+
+
+@st.fragment
+def _over_time(nets: dict[str, list[dict]]) -> None:
+    """Grids, curves and classes at a moment; nets: name -> rows, the plain one first."""
+    with widgets.problems():  # a fragment runs without the page around it
+        at = _moment(nets)
+        now = {name: rows[views.nearest(rows, at)] for name, rows in nets.items()}
+        with st.grid(2, min_column_width=320):
+            for name, row in now.items():
+                with st.container():
+                    _drawn(name, row)
+        for what, spec in views.stack(nets, at, dark()).items():
+            widgets.chart(spec, key=f"moments {what}", alt=said(spec))
+        classes = cache.card(next(iter(nets)), "generator").classes
+        counts = {name: row.get("class_counts") for name, row in now.items()}
+        spec = views.histogram(counts, classes, dark())
+        if spec:
+            widgets.chart(spec, key="moments classes", alt=said(spec))
+        st.caption(t("The orange line is the moment. Its numbers are of the pictures that were kept of it; the "
+                     "discriminator's share is the mean since the moment before."))  # fmt: skip
+
+
+def _moment(nets: dict[str, list[dict]]) -> int:
+    """The moment to look at, in pictures seen: the last, unless the address or the slider names another."""
+    moments = sorted({row["images"] for rows in nets.values() for row in rows})
+    asked = widgets.from_url("moment", [str(each) for each in moments])
+    key = f"moment {' '.join(nets)}"
+    before = st.session_state.get("moment in the address")
+    if key not in st.session_state or before != asked:  # a visit, a link
+        st.session_state[key] = int(asked) if asked else moments[-1]
+    at = st.session_state[key]
+    if len(moments) > 1:
+        at = st.select_slider(
+            t("Pictures seen in the training"), moments, key=key, format_func="{:,}".format,
+            help=t("Of each net the moment nearest to it is shown"),
+        )  # fmt: skip
+    asked = None if at == moments[-1] else str(at)
+    widgets.to_url("moment", asked)
+    st.session_state["moment in the address"] = asked
+    return at
+
+
+def _drawn(name: str, row: dict) -> None:
+    """The stored grid of a net that is nearest to a moment."""
+    card = cache.card(name, "generator")
+    words = t("{name}, {n} pictures seen", name=name, n=f"{row['images']:,}")
+    if row.get("collapsed") is True:
+        words += " · " + t("collapsed")
+    drawn = (checkpoints.root() / name / checkpoints.EVALUATION / "grids").glob("step-*.png")
+    steps = {int(digits): path for path in drawn if (digits := path.stem.removeprefix("step-")).isdecimal()}
+    step = row.get("step")
+    if not steps or not isinstance(step, int):
+        st.caption(f"{widgets.plain(words)}  \n{t('No pictures of this moment are stored.')}")
+        return
+    path = steps[min(steps, key=lambda each: abs(each - step))]
+    if card.model_args.get("conditional") is False:
+        words += " · " + t("it is told no class")
+    elif len(card.classes) <= 10:
+        words += " · " + t("rows: {classes}", classes=", ".join(card.classes))
+    picture(path, words, 3 if widgets.large_type() else 2, turned=True)
+
+
+def picture(path: Path, words: str, factor: int, turned: bool = False) -> None:
+    """A stored grid, every pixel a square of `factor`; turned: a row for each class, which leaves room for two."""
+
+    def make() -> bytes:
+        with Image.open(path) as image:
+            pixels = np.asarray(image.convert("RGB")).transpose(2, 0, 1)  # (3, 5 s, K s)
+        side = pixels.shape[1] // grids.ROWS
+        if turned and side and not (pixels.shape[1] % grids.ROWS or pixels.shape[2] % side):
+            tiles = pixels.reshape(3, grids.ROWS, side, -1, side).transpose(0, 3, 2, 1, 4)
+            pixels = tiles.reshape(3, -1, grids.ROWS * side)  # (3, K s, 5 s)
+        return pictures.png(pictures.enlarge(pixels, factor))
+
+    try:
+        png = _pictures.get((str(path), path.stat().st_mtime_ns, factor, turned), make)
+    except (OSError, ValueError, SyntaxError) as error:  # PIL's own are of these kinds
+        raise Problem("{path} cannot be read: {error}", path=path.name, error=type(error).__name__) from error
+    alt = t("Drawn pictures: {what}", what=words)
+    st.image(png, caption=widgets.plain(words), output_format="PNG", alt=alt)

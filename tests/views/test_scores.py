@@ -1,0 +1,65 @@
+"""Charts of what scores are worth."""
+
+import altair
+import pytest
+
+from explorer.views import scores
+
+CURVE = [(1250, 42 + 26_000 / 1250), (2500, 42 + 26_000 / 2500), (5000, 42 + 26_000 / 5000)]
+ROW = {"kind": "blur", "n": 1000, "reference_n": 50_000, "fid": 40.0, "kid": 0.01, "precision": 0.7, "recall": 0.6,
+       "density": 1.0, "coverage": 0.9}  # fmt: skip
+WAYS = [
+    {
+        "sampler": way,
+        "steps": steps,
+        "guidance": 1.0,
+        "fid": fid,
+        "n": 2000,
+        "reference_n": 50_000,
+        "milliseconds": ms,
+    }
+    for way, steps, fid, ms in (("ddim", 10, 60.0, 30.0), ("ddim", 100, 48.0, 300.0), ("dpm", 20, 49.0, 61.0))
+]
+
+
+def sound(spec: dict) -> dict:
+    """Vega-Lite takes it."""
+    altair.Chart.from_dict({"data": {"values": []}, **spec})
+    return spec
+
+
+def text_of(spec: dict) -> str:
+    return " ".join(spec["title"]["text"])
+
+
+def test_the_line_goes_through_what_lies_on_one() -> None:
+    limit, slope = scores.fitted(CURVE)
+    assert limit == pytest.approx(42) and slope == pytest.approx(26_000)
+    assert scores.fitted([(5000, 40.0)]) == (40.0, 0.0)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_fid_over_n_says_the_number_at_n_and_the_limit(dark: bool) -> None:
+    spec = sound(scores.over_n({"a": CURVE, "b": [(n, value + 10) for n, value in CURVE]}, 10_000, dark))
+    assert "a: FID 44.6 by 10,000 pictures, 42.0 by" in text_of(spec)
+    points = spec["layer"][1]["data"]["values"]
+    assert len(points) == 6 and {row["name"] for row in points} == {"a", "b"}
+    line = [row for row in spec["layer"][0]["data"]["values"] if row["name"] == "a"]
+    assert any(row["n"] == 10_000 and row["fid"] == pytest.approx(44.6) for row in line)
+
+
+def test_a_fault_has_four_measures_in_order_of_strength_and_the_point_of_now() -> None:
+    rows = [ROW | {"strength": strength, "fid": 40 + 10 * strength} for strength in (2, 0, 1)]
+    spec = sound(scores.faults(rows, "sigma", None))
+    assert [part["layer"][0]["encoding"]["y"]["field"] for part in spec["concat"]] == list(scores.MEASURES)
+    assert [row["strength"] for row in spec["data"]["values"]] == [0, 1, 2]
+    assert "From 0 to 2: FID 40 to 60" in text_of(spec)
+    assert len(spec["concat"][0]["layer"]) == 1
+    live = sound(scores.faults(rows, "sigma", ROW | {"strength": 1.5}))
+    assert live["concat"][0]["layer"][1]["data"]["values"][0]["strength"] == 1.5
+
+
+def test_time_against_fid_names_the_best_and_the_quickest() -> None:
+    spec = sound(scores.time_against_fid(WAYS))
+    assert "Best: ddim 100, FID 48.0 in 300 ms; quickest: ddim 10, FID 60.0 in 30 ms" in text_of(spec)
+    assert len(spec["data"]["values"]) == 3
