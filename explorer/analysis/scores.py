@@ -9,6 +9,7 @@ import contextlib
 import io
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,14 @@ def enough(count: int) -> bool:
     return count >= 4 * fid.LEAST
 
 
+@lru_cache(maxsize=2)
+def _real(data: str, device: str) -> tuple[ImageSet, tuple[np.ndarray, np.ndarray]]:
+    """(the training pictures, the judge's features of training and test pictures): many sets are judged by them."""
+    loaded = checkpoints.load(checkpoints.OURS / JUDGES[data], device)
+    train, test = load(data, "train"), load(data, "test")
+    return train, tuple(predict.embeddings(loaded, part.images) for part in (train, test))
+
+
 def judged(images: np.ndarray, labels: np.ndarray, data: str, device: str = "auto") -> dict[str, Any]:
     """What our own classifier says of drawn pictures, and how near they are to training pictures, in its features.
 
@@ -206,16 +215,13 @@ def judged(images: np.ndarray, labels: np.ndarray, data: str, device: str = "aut
     if data not in JUDGES or images.shape[1:] != (3, 32, 32):
         return {}
     loaded = checkpoints.load(checkpoints.OURS / JUDGES[data], device)
-    train, test = load(data, "train"), load(data, "test")
-    vectors = {
-        key: predict.embeddings(loaded, np.ascontiguousarray(part))
-        for key, part in (("drawn", images), ("train", train.images), ("test", test.images))
-    }
-    said = predict.head(loaded, vectors["drawn"]).argmax(1)
+    train, seen = _real(data, device)
+    drawn = predict.embeddings(loaded, np.ascontiguousarray(images))
+    said = predict.head(loaded, drawn).argmax(1)
     count = len(train.classes)
     shares = np.bincount(train.labels, minlength=count) / len(train)
     of_classes = judge.judge(said, count, labels if (labels >= 0).all() else None, shares)
-    near = memorisation.memorisation(vectors["drawn"], vectors["train"], vectors["test"])
+    near = memorisation.memorisation(drawn, *seen)
     return {
         "judge": JUDGES[data],
         "judged": asdict(of_classes),

@@ -217,7 +217,7 @@ def named(text: str, n: int, seed: int, device: str, **asked: object) -> Side:
     if sign and name in data.names():
         found = data.load(name, split)
         return Side(text, len(found), found.images.shape[2:], found.images, pictures=found, data=name)
-    known = (checkpoints.root() / text / checkpoints.CONFIG).is_file()
+    known = Path(text).name == text and (checkpoints.root() / text / checkpoints.CONFIG).is_file()
     if known or (Path(text) / checkpoints.CONFIG).is_file():  # by name, or a run's folder of one: ckpt/step-…
         loaded = checkpoints.load(text if known else Path(text), device, "generator")
         options = sampling.options_for(loaded, **asked)

@@ -43,7 +43,7 @@ def test_a_way_begins_and_ends_at_its_codes_and_keeps_their_length(loaded) -> No
         "a straight line would be a third shorter"
     )
     cosines = [float(x.ravel() @ y.ravel() / np.linalg.norm(x) / np.linalg.norm(y)) for x, y in pairwise(way)]
-    assert np.ptp(cosines) < 0.02, "even steps"
+    assert np.ptp(cosines) < 0.05, "even steps, up to what the two lengths differ by"
 
 
 def test_ways_that_have_no_angle_are_straight() -> None:
