@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,11 +33,12 @@ def test_alone_there_is_nothing_to_share() -> None:
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, list[dict], str]]:
     """By number of processes: the folder, what the three commands said, and stderr."""
-    found = {}
+    found, models = {}, tmp_path_factory.mktemp("models")
+    for model in ("vae", "dcgan", "ddpm"):
+        made(models, model)
     for count in (1, 2):
         folder = tmp_path_factory.mktemp(f"by-{count}")
-        for model in ("vae", "dcgan", "ddpm"):
-            made(folder / "checkpoints", model)
+        shutil.copytree(models, folder / "checkpoints")
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
         environment = os.environ | {
             "OMP_NUM_THREADS": "1", "EXPLORER_THREADS": "1", "PYTHONPATH": str(ROOT),
