@@ -334,3 +334,23 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
     assert sorted(path.stem for path in (registry / "drawn/evaluation/grids").iterdir()) == [
         "step-00000002", "step-00000006",
     ]  # fmt: skip
+
+
+def test_perturb_and_protocols_say_and_keep_what_they_measured(
+    run, registry: Path, small: None, monkeypatch
+) -> None:
+    from explorer.analysis import protocols
+
+    code, _, said = run("perturb", "fog", 1, "--data", "digits")
+    assert code == 1 and "Unknown fault" in said
+    code, _, said = run("perturb", "blur", 99, "--data", "digits")
+    assert code == 1 and "between 0 and 4" in said
+    rows = [protocols.Row("train", 41.0, 5000, 1438), protocols.Row("half", 55.0, 5000, 1438)]
+    monkeypatch.setattr(protocols, "rows", lambda *_: rows)
+    code, said, _ = run("protocols", "tiny-vae", "--json")
+    assert code == 0 and [row["fid"] for row in json.loads(said)["rows"]] == [41.0, 55.0]
+    kept = json.loads((registry / "tiny-vae" / protocols.FILE).read_text())
+    assert kept["rows"] == json.loads(said)["rows"]
+    assert kept["checkpoint_sha256"] == checkpoints.read_card("tiny-vae").sha256
+    code, _, said = run("protocols", "digits-fastnet")
+    assert code == 1 and "draws" in said

@@ -18,7 +18,6 @@ from explorer.data import ImageSet
 from explorer.text import N_
 
 FILE = f"{EVALUATION}/protocols.json"
-DRAWING = N_("Drawing (network evaluations)")
 Step = Callable[[int, int, str], None]  # (done, of how many, what: an English sentence for t())
 # id -> (what it is compared with, which resize), in words
 PROTOCOLS = {
@@ -49,7 +48,7 @@ def rows(
 ) -> list[Row]:
     """Draw as for the stored scores, and compare in every way; with 5,000 pictures half an hour on a CPU."""
     options = sampling.options_for(loaded)
-    told = (lambda done, total: on_step(done, total, DRAWING)) if on_step else None
+    told = (lambda done, total: on_step(done, total, examination.DRAWING)) if on_step else None
     images = sampling.draw(loaded, np.arange(count), on_step=told, **options).images
     usual, half = Extractor(device), Extractor(device, half_pixel=True)
     target = scores.against(train, usual, on_step)
