@@ -68,6 +68,19 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def network_url(host: str, port: int) -> str:
+    """The address for other machines of a server that listens everywhere; "" where this one is in no network."""
+    if host not in WILDCARDS:
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 1))  # sends nothing: it asks the system from which address it would
+            found = probe.getsockname()[0]
+        except OSError:
+            return ""
+    return "" if found.startswith("127.") else url_of(found, port)
+
+
 def readiness(url: str) -> dict:
     """What /readyz says, also while it is 503; empty when nothing answers yet. No proxy lies on the way."""
     ask = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -82,8 +95,8 @@ def readiness(url: str) -> dict:
         return {}
 
 
-def announce(url: str, started: float) -> None:
-    """Print `url` once the app is ready, asking four times a second for ten minutes at most."""
+def announce(url: str, started: float, others: str = "") -> None:
+    """Print `url` once the app is ready, asking four times a second for ten minutes at most, and the one for others."""
     state = readiness(url)
     while not state.get("ready") and not state.get("seconds") and time.monotonic() - started < 600:
         time.sleep(0.25)
@@ -96,6 +109,8 @@ def announce(url: str, started: float) -> None:
         return
     seconds = time.monotonic() - started
     print(f"\n  Model Explorer is ready: {url}   ({seconds:.0f} s; Ctrl-C stops it)", flush=True)
+    if others:
+        print(f"  From other machines: {others}", flush=True)
     if state.get("public"):
         print("  Public mode, because others can reach it: it shows, predicts and explains.", flush=True)
 
@@ -117,7 +132,8 @@ def main() -> None:
     os.chdir(ROOT)
     print("Starting Model Explorer …", flush=True)
     url = url_of(asked.host, port)
-    threading.Thread(target=announce, args=(url, time.monotonic()), daemon=True).start()
+    asked_by = (url, time.monotonic(), network_url(asked.host, port))
+    threading.Thread(target=announce, args=asked_by, daemon=True).start()
     sys.argv = [
         "streamlit",
         "run",

@@ -1,9 +1,11 @@
 """What one run of each page costs the server, beside a page with nothing on it: `python benchmarks/rerun_cpu.py`.
 
 Processor time, not waiting time; both servers have torch loaded and take turns. tests/browser/test_wire.py holds every
-page to four empty pages.
+page to four empty pages. Of the page Generate also its first view on a server that nobody has visited, and a move of
+the scrubber over a trajectory; tests/browser/test_generate.py holds them to 1 s and 50 ms.
 """
 
+import statistics
 import sys
 import tempfile
 from pathlib import Path
@@ -36,6 +38,45 @@ def compare(name: str, server: Server, empty: Server, rounds: int = ROUNDS) -> t
     return tuple(1e3 * min(side) for side in zip(*pairs))
 
 
+def first_view(server: Server, name: str = "generate") -> float:
+    """Milliseconds of the first run of page `name` on a server where nobody has opened it."""
+    with Session(server.port, path_of(name)) as session:
+        found = 1e3 * cost(server, session, 1)
+        assert not session.errors(), session.errors()
+    return found
+
+
+def layers_run(name: str = "generate") -> int:
+    """How often one view of page `name` calls a layer of a net: in this process, where that can be counted."""
+    from streamlit.testing.v1 import AppTest
+    from torch.nn.modules.module import register_module_forward_pre_hook
+
+    called = []
+    hook = register_module_forward_pre_hook(lambda layer, _: called.append(layer))
+    try:
+        AppTest.from_file(str(ROOT / f"pages/{name}.py"), default_timeout=600).run()
+    finally:
+        hook.remove()
+    return len(called)
+
+
+def scrubbed(server: Server, query: str = "", steps: int = 10) -> tuple[float, float] | None:
+    """(median, most) milliseconds of one move of the scrubber of "How it draws"; None without a diffusion model."""
+    with Session(server.port, "generate", f"part=steps&steps={steps}&{query}") as session:
+        session.run()  # draws the pictures
+        if "at" not in session.sliders:
+            return None
+
+        def move(at: int) -> float:
+            before = server.cpu_seconds()
+            session.move("at", str(at))
+            assert "imgs" in session.kinds(), session.kinds()
+            return 1e3 * (server.cpu_seconds() - before)
+
+        found = [move(at) for _ in range(5) for at in range(steps + 1)]
+    return statistics.median(found), max(found)
+
+
 def main() -> None:
     servers = []
     try:
@@ -45,11 +86,18 @@ def main() -> None:
                 own.mkdir()
                 servers.append(start(own))
             app, empty = servers
+            first = first_view(app)
             for name in PAGES:
                 page, nothing = compare(name, app, empty)
                 print(
                     f"{name:10} {page:6.1f} ms, an empty page {nothing:5.1f} ms: {page / nothing:.2f} times as much"
                 )
+            print(f"generate, first view: {first:.0f} ms, {layers_run()} calls of a net's layers")
+            moved = scrubbed(app)
+            if moved:
+                print(f"generate, a move of the scrubber: {moved[0]:.1f} ms, at most {moved[1]:.1f} ms")
+            else:
+                print("generate: there is no diffusion model here, and so no scrubber")
     finally:
         for server in servers:
             server.stop()

@@ -54,7 +54,7 @@ STATES = {  # what each state means to a person
 }
 MOST_LIVE = 4  # jobs at a time that need no device
 MOST_QUEUED = 20  # jobs that have a device or wait for one
-MOST_KEPT = 40  # folders of ended jobs
+MOST_KEPT = 40  # folders of ended jobs of a kind
 SILENCE = 30.0  # seconds without a heartbeat until a job on another machine counts as gone
 
 
@@ -111,6 +111,8 @@ def submit(args: list[str], kind: str, key: str | None = None, device: str = "")
                 return folder.name
         rivals = sum(bool(job.get("device")) == bool(device) for _, job in live)
         if rivals >= (MOST_JOBS if public_mode() else MOST_QUEUED if device else MOST_LIVE):
+            if public_mode():  # a stranger can stop only those that he started
+                raise Problem("{n} jobs are running; wait for one to end.", n=rivals)
             raise Problem("{n} jobs are running; wait for one to end, or stop one.", n=rivals)
         _forget_old()
         now = datetime.now(UTC)
@@ -451,13 +453,17 @@ def _all() -> list[tuple[Path, dict]]:
 
 
 def _forget_old() -> None:
-    """Remove the folders of jobs that ended long ago."""
-    ended = [folder for folder, job in _all() if (seen := _look(folder.name)) and not seen.live]
-    ended.sort(key=lambda folder: folder.stat().st_mtime)
-    for folder in ended[:-MOST_KEPT]:
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in ended[-MOST_KEPT:]:
-        sweep(folder, older_than=0)  # what a killed one was just writing
+    """Remove the folders of jobs that ended long ago, of each kind by itself: many quick ones push no other out."""
+    ended: dict[str, list[Path]] = {}
+    for folder, _ in _all():
+        if (seen := _look(folder.name)) and not seen.live:
+            ended.setdefault(seen.kind, []).append(folder)
+    for folders in ended.values():
+        folders.sort(key=lambda folder: folder.stat().st_mtime)
+        for folder in folders[:-MOST_KEPT]:
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in folders[-MOST_KEPT:]:
+            sweep(folder, older_than=0)  # what a killed one was just writing
 
 
 @contextlib.contextmanager

@@ -9,6 +9,20 @@ from pathlib import Path
 from explorer.text import N_, Problem
 
 COMPARABLE = {"yes": N_("comparable"), "partly": N_("partly comparable"), "no": N_("not comparable")}
+SAME_RECIPE = {  # a recipe of reported.toml -> ours with its settings
+    "slides_classifiers": "slides",
+    "slides_dcgan": "dcgan-slides",
+    "slides_ddpm": "ddpm-slides",
+}
+# What a net of reported.toml, or of MODELS, is called.
+NAMES = {
+    "fastnet": "fastnet",
+    "lenet": "LeNet",
+    "resnet18": "ResNet-18",
+    "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
+    "drn_d_22": "DRN-D-22", "efficientnet_b0": "EfficientNet-B0", "efficientnet_at_224": "EfficientNet, 224 px",
+    "vae": "VAE", "dcgan": "DCGAN", "ddpm": "DDPM", "ddpm-published": "DDPM, as published",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from explorer import data
 from explorer.text import N_, Missing, t
-from explorer.ui import cache, cells, certainty, evaluation, evidence, versus, widgets
+from explorer.ui import cache, cells, certainty, evaluation, evidence, papers, versus, widgets
 
 # id in the address -> (what stands on the switch, what it draws)
 TABS = {
@@ -21,7 +21,8 @@ widgets.heading(
 )
 
 widgets.wrong_kind("checkpoint")
-with st.container(horizontal=True, vertical_alignment="bottom"):
+choosing = st.container(horizontal=True, vertical_alignment="bottom")
+with choosing:
     name = widgets.checkpoint_picker(t("Checkpoint"), key="checkpoint")
     card = cache.card(name)
     splits = data.spec(card.data).splits if card.data in data.names() else ("test",)
@@ -51,5 +52,8 @@ tab = widgets.select(
 )
 with widgets.problems():
     TABS[tab][1](found)
+with choosing:
+    second = cache.cards("classifier").get(st.session_state.get("against")) if tab == "versus" else None
+    papers.button(one.model for one in (card, second) if one)
 
 evaluation.downloads(found)

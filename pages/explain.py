@@ -14,6 +14,7 @@ from explorer.ui import (
     inside,
     maps,
     methods,
+    papers,
     surveys,
     trusting,
     widgets,
@@ -89,6 +90,7 @@ with tools:
     with place:
         subject = subjects.crop(subject, explaining.drawn(place, explaining.CROP))
     look = replace(look, cells=explaining.cells_switch())
+    papers.button(card.model for card in cards)
 st.caption(subjects.title_of(subject))
 
 scene = explaining.Scene(cards, subject, look, layers, wanted)

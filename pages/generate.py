@@ -1,7 +1,9 @@
 """One seed through three models: what each draws, how it gets there, why some fail, and what FID sees of it."""
 
+import streamlit as st
+
 from explorer.text import N_, t
-from explorer.ui import collapse, compared, drawing, fid_sees, generating, steps, widgets
+from explorer.ui import collapse, compared, drawing, fid_sees, generating, papers, steps, widgets
 
 # id in the address -> (what stands on the switch, what it draws)
 PARTS = {
@@ -18,12 +20,14 @@ widgets.heading(
 )
 generating.note_odd_address(PARTS)
 scene = generating.choose()
-part = widgets.select(
-    t("Section"),
-    {part: t(words) for part, (words, _) in PARTS.items()},
-    key="part",
-    kind="segmented",
-    bare=True,
-)
+with st.container(horizontal=True):
+    part = widgets.select(
+        t("Section"),
+        {part: t(words) for part, (words, _) in PARTS.items()},
+        key="part",
+        kind="segmented",
+        bare=True,
+    )
+    papers.button(card.model for card in scene.cards.values())
 with widgets.problems():
     PARTS[part][1](scene)

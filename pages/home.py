@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 
 from explorer.text import N_, t
-from explorer.ui import cache, overview, widgets
+from explorer.ui import cache, overview, papers, widgets
 
 PAGES = Path(__file__).parent
 # A question, the page that answers it, and how.
@@ -62,6 +62,28 @@ QUESTIONS = [
             "What it makes of few pictures, of spoilt ones and of another convention, and of a GAN that fails."
         ),
     ),
+    (
+        N_("Which pictures are alike?"),
+        "retrieve",
+        N_("One picture, its neighbours by cosine and by Euclidean distance, and where the two disagree."),
+    ),
+    (
+        N_("Is the test set in the training set?"),
+        "retrieve",
+        N_("Pictures that are there twice, what they do to a score, odd ones, and a map of them all."),
+    ),
+    (
+        N_("How would I tell this to a class?"),
+        "story",
+        N_(
+            "A talk whose every step is live, with notes, a room for followers, slides and a report to print."
+        ),
+    ),
+    (
+        N_("Am I better than the model?"),
+        "story",
+        N_("Ten pictures of 32 by 32 pixels: you guess, then the model does."),
+    ),
 ]
 ANSWERS = {
     "predict": N_("Predict a picture"),
@@ -69,6 +91,8 @@ ANSWERS = {
     "explain": N_("Explain a prediction"),
     "train": N_("Train a classifier"),
     "generate": N_("Draw pictures"),
+    "retrieve": N_("Find alike pictures"),
+    "story": N_("Tell a story"),
 }
 
 
@@ -110,6 +134,7 @@ if words.generators:
              alt=t("The models that draw: data, FID of their pictures and size"))  # fmt: skip
     notes(purposes)
 if cards:
+    papers.button(card.model for card in cards)
     evidence = st.expander(
         t("What these numbers rest on"), icon=":material/fact_check:", key="evidence", on_change="rerun"
     )

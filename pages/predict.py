@@ -6,7 +6,7 @@ from explorer.analysis.answer import Answer
 from explorer.data import samples
 from explorer.data.picture import square
 from explorer.text import t
-from explorer.ui import cache, drawn, predicting, uploads, widgets
+from explorer.ui import cache, drawn, nearest, papers, predicting, uploads, widgets
 from explorer.views import prediction
 
 widgets.heading(
@@ -23,6 +23,7 @@ with right, st.container():
     names = widgets.checkpoint_picker(t("Models, up to four"), key="model", multiple=True)
     chosen = [known[name] for name in names]
     predicting.class_names(chosen)
+    papers.button(card.model for card in chosen)
 pictures, of = brought, None if brought else drawn.linked()
 if not brought:
     sample = uploads.sample_gallery(chosen=None if of else "", on_pick=drawn.forget)
@@ -36,7 +37,7 @@ if len(keys) > 1:
     numbers = {str(n + 1): str(n + 1) for n in range(len(keys))}
     place = int(widgets.select(t("Look closer at picture"), numbers, key="shown", kind="segmented")) - 1
 key, picture = keys[place], pictures[keys[place]]
-uploads.carry((key, picture) if brought else None)
+uploads.take((key, picture) if brought else None)
 
 # One model stands beside the picture; several stand side by side below it.
 looking, beside = st.columns([5, 7], gap="large")
@@ -76,6 +77,7 @@ with answers:
                 said[card.name] = predicting.ask(card, inputs, views)
                 predicting.show_answer(card.name, said[card.name][place], inputs[place], views)
                 predicting.explain_link(card.name, keys[place], squash, invert)
+                nearest.nearest(card, keys[place], pictures[keys[place]], boxes[keys[place]], invert)
     if together:
         with together:
             predicting.show_agreement({name: found[place] for name, found in said.items()})

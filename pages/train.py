@@ -7,7 +7,7 @@ import streamlit as st
 
 from explorer import jobs, reach, runs
 from explorer.text import t
-from explorer.ui import experiments, settings, trainings, widgets
+from explorer.ui import experiments, papers, settings, trainings, widgets
 
 widgets.heading(
     t("Train a model"),
@@ -58,6 +58,7 @@ elif part == "runs":
             name = widgets.select(t("Run"), names, key="run")
         with right:
             others = trainings.pick_others(name, found)
+        papers.button(run.model for run in found if run.name in (name, *others))
         with widgets.problems():
             trainings.one(name, others)
             trainings.afterwards(name)

@@ -186,6 +186,16 @@ def test_the_folder_is_one_that_hugging_face_knows(victim: Path) -> None:
     assert "For tests." in body and "| test | 359 | 0.9900 | 6 views |" in body
 
 
+def test_without_scores_there_is_no_table_of_results() -> None:
+    vae, empty = {"task": "vae", "model": "vae"}, {"samples": {}}
+    for card in (card_of(), card_of(**vae), card_of(**vae, metrics=empty), card_of(metrics={"test": {}})):
+        said = checkpoints.readme(card)
+        assert "## Results" not in said and "|" not in said and "model-index" not in said
+        assert said.count("\n## Recipe\n") == 1
+    said = checkpoints.readme(card_of(**vae, metrics={"samples": {"n": 5000}}))
+    assert "\n## Results\n\n| of | what | value |\n|---|---|---|\n| samples | n | 5000 |\n\n## Recipe" in said
+
+
 def test_stored_predictions_are_those_that_were_stored_bit_by_bit(victim: Path) -> None:
     found = predict.stored("victim")
     assert np.array_equal(found.logits, np.random.default_rng(0).normal(size=(20, 10)).astype(np.float32))
@@ -718,3 +728,56 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Problem, match="Cannot write"):
         checkpoints.save(tmp_path / "file" / "x", models.build("lenet", 10), card_of())
+
+
+# What is shipped
+
+SHIPPED = sorted(
+    path.parent
+    for path in checkpoints.OURS.glob("*/config.json")
+    if not path.parent.name.startswith(files.TEMPORARY)
+)
+
+
+def lacking(card: Card) -> list[str]:
+    """What a shipped generator's scores lack; nothing where it has none at all: it is not scored yet."""
+    if card.task == "classifier" or "samples" not in card.metrics:
+        return []
+    samples = card.metrics["samples"]
+    near = samples.get("near", {})
+    holds = {
+        "fid": isinstance(samples.get("fid"), float),
+        "fid_n": samples.get("fid_n") == 5000 == samples.get("n"),
+        "reference": samples.get("reference") == f"{card.data}:train" and card.data in ("cifar10", "digits"),
+        "reference_n": samples.get("reference_n", 0) > 0,
+        "nearest_ratio": isinstance(near.get("nearest_ratio"), float),
+        "duplicate_rate": isinstance(near.get("duplicate_rate"), float),
+    }
+    if card.task == "diffusion":
+        holds["sampler"] = samples.get("sampler") in ("ddim", "dpm", "ddpm")
+        holds["guidance"] = isinstance(samples.get("guidance"), int | float)
+    return [name for name, fine in holds.items() if not fine]
+
+
+@pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)
+def test_a_shipped_checkpoint_is_small_and_a_generator_scored_in_full_or_not_at_all(folder: Path) -> None:
+    assert sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) < 60_000_000
+    assert lacking(checkpoints.read_card(folder)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        ({}, []), ({"fid_n": 2000}, ["fid_n"]), ({"reference": "digits:train"}, ["reference"]),
+        ({"near": {"nearest_ratio": 1.2}}, ["duplicate_rate"]), ({"sampler": None}, ["sampler"]),
+        ({"guidance": None}, ["guidance"]),
+    ],
+)  # fmt: skip
+def test_the_law_sees_what_is_lacking(change: dict, found: list[str]) -> None:
+    whole = {
+        "n": 5000, "fid": 40.0, "fid_n": 5000, "reference": "cifar10:train", "reference_n": 50_000, "sampler": "dpm",
+        "guidance": 1.0, "near": {"nearest_ratio": 1.2, "duplicate_rate": 0.0},
+    }  # fmt: skip
+    card = card_of("ddpm", task="diffusion", data="cifar10")
+    assert lacking(replace(card, metrics={"samples": whole | change})) == found
+    assert lacking(card) == [] != lacking(replace(card, metrics={"samples": {}}))

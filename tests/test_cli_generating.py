@@ -11,10 +11,13 @@ import pytest
 from explorer import checkpoints, cli, data, runs
 from explorer.analysis import examination, samplers, scores
 from explorer.data.drawn import read_drawn
+from explorer.runs import over_time
 from explorer.text import Problem
 from explorer.training import recipe_class
 from tests.analysis.test_sampling import made
 from tests.analysis.test_scores import WIDE, Small
+from tests.made_up import made_up_generator
+from tests.made_up_runs import made_up_run
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +104,7 @@ def test_sample_says_before_it_draws_that_the_place_is_taken(run, registry: Path
     assert code == 1 and "already there" in said
 
 
+@pytest.mark.slow
 def test_score_of_files_equals_score_of_the_checkpoint_that_drew_them(
     run, registry: Path, small: None, tmp_path: Path
 ) -> None:
@@ -309,13 +313,14 @@ def test_minutes_choose_the_epochs(run, registry: Path, monkeypatch: pytest.Monk
     assert code == 1 and "give --epochs instead" in said
 
 
+@pytest.mark.slow
 def test_a_gan_s_pictures_over_time_are_kept_and_scored(
     run, registry: Path, small: None, monkeypatch
 ) -> None:
     monkeypatch.setattr(examination.examine, "__defaults__", (600, None))
     monkeypatch.setattr("explorer.training.accuracy_score.accuracy_score.__defaults__", (0.1, 0, "cpu", None))
     monkeypatch.setattr("explorer.runs.over_time.MOMENTS", {1, 3})
-    words = ["--set", "width=16", "--set", "batch=256", "--set", "holdout=700", "--run", "mine"]
+    words = ["--set", "width=16", "--set", "batch=256", "--set", "holdout=140", "--run", "mine"]
     assert run("train", "--model", "dcgan", "--data", "digits", "--epochs", 4, *words)[0] == 0
     steps = [2, 4, 6, 8]
     assert sorted(path.stem for path in (runs.folder_of("mine") / "drawn").iterdir()) == [
@@ -327,13 +332,38 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
     assert [row["step"] for row in rows] == [2, 6] and [row["images"] for row in rows] == [512, 1536]
     metrics = runs.metrics("mine")
     for row, after in zip(rows, (1, 3)):
-        assert row["n"] == row["fid_n"] >= 700 and row["fid"] > 0 and sum(row["class_counts"]) == row["n"]
+        assert row["n"] == row["fid_n"] == 1000 and row["fid"] > 0 and sum(row["class_counts"]) == row["n"]
         assert 0 <= row["d_accuracy"] <= 1 and 0 <= row["duplicate_rate"] <= 1 and row["epoch"] == after
         told = next(each for each in metrics if each["step"] == row["step"])
         assert row["held_out_kid"] == told["held_out_kid"]
     assert sorted(path.stem for path in (registry / "drawn/evaluation/grids").iterdir()) == [
         "step-00000002", "step-00000006",
     ]  # fmt: skip
+
+
+def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry: Path, small: None) -> None:
+    config = runs.config_of(made_up_run("mine", "dcgan"))
+    digits = data.load("digits", "train").images
+    for at, step in enumerate((30, 120)):
+        over_time.keep(runs.folder_of("mine"), step, at + 1, digits[600 * at : 600 * at + 600])
+    about = {"model": "dcgan", "task": "gan", "model_args": {"width": 16}, "metrics": {"samples": {"n": 7}}}
+    made_up_generator(registry, "there", created=config["created"], **about)
+    made_up_generator(registry, "other", created="2020-01-01T00:00:00Z", **about)
+    code, said, _ = run("runs", "moments", "mine", "there", "--json")
+    rows = json.loads(said)
+    assert (
+        code == 0 and [row["step"] for row in rows] == [30, 120] and all(row["fid_n"] == 600 for row in rows)
+    )
+    assert json.loads((registry / "there" / over_time.FILE).read_text())["rows"] == rows
+    assert [path.stem for path in sorted((registry / "there/evaluation/grids").iterdir())] == [
+        "step-00000030", "step-00000120",
+    ]  # fmt: skip
+    assert checkpoints.load("there", "cpu").card.metrics == about["metrics"], "its own scores stay"
+    code, _, said = run("runs", "moments", "mine", "other")
+    assert code == 1 and "other was not made of the run mine." in said
+    shutil.rmtree(runs.folder_of("mine") / "drawn")
+    code, _, said = run("runs", "moments", "mine", "there")
+    assert code == 1 and "kept no pictures" in said
 
 
 def test_perturb_and_protocols_say_and_keep_what_they_measured(

@@ -255,6 +255,28 @@ def test_old_folders_are_forgotten_but_not_those_of_running_jobs(monkeypatch: py
     assert alive in left and len(left & set(ended)) == 1
 
 
+def test_many_jobs_of_one_kind_push_out_none_of_another(monkeypatch: pytest.MonkeyPatch):
+    kept = jobs.submit(["hello"], "perturb")
+    jobs.wait(kept, 20)
+    monkeypatch.setattr(jobs, "MOST_KEPT", 1)
+    for k in range(3):
+        jobs.wait(jobs.submit(["hello"], "draw", key=str(k)), 20)
+    jobs.submit(["hello"], "draw", key="last")
+    assert kept in {job.id for job in jobs.jobs()} and len(jobs.jobs()) == 3
+
+
+def test_strangers_wait_for_each_other_and_may_stop_a_drawing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    drawings = [jobs.submit(["sleep"], "draw", key) for key in "12"]
+    with pytest.raises(Problem, match=r"2 jobs are running; wait for one to end\.$"):
+        jobs.submit(["hello"], "draw", "3")
+    until(lambda: running(drawings[0]))
+    jobs.ask_to_stop(drawings[0])
+    assert jobs.wait(drawings[0], 20).state == "cancelled"
+    assert jobs.wait(jobs.submit(["hello"], "draw", "3"), 20).state == "done"
+    monkeypatch.delenv("EXPLORER_PUBLIC")
+
+
 def test_jobs_on_one_device_take_turns_the_oldest_first():
     first = jobs.submit(["sleep"], "test", "1", "cpu")
     until(lambda: running(first))

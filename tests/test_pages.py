@@ -158,6 +158,8 @@ def test_without_checkpoints_every_page_says_what_to_do(
     for page in PAGES:
         app = opened(page)
         assert shown(app) == [], page
+        if page == "story":  # a talk is told all the same: what was reported stands in
+            continue
         assert any("train" in part.value.lower() for part in app.markdown), page
 
 
@@ -177,10 +179,10 @@ def test_a_token_is_asked_for_before_anything_else(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("EXPLORER_TOKEN", "open sesame")
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     app = opened("home")
-    assert [part.label for part in app.text_input] == ["Token"] and not app.subheader
-    app.text_input[0].set_value("guess").run()
+    assert [part.label for part in app.text_input] == ["Room code", "Token"] and not app.subheader
+    app.text_input[1].set_value("guess").run()
     assert [part.value for part in app.error] == ["That is not the token."] and not app.subheader
-    app.text_input[0].set_value("open sesame").run()
+    app.text_input[1].set_value("open sesame").run()
     assert not app.error and not app.text_input and app.subheader
 
 

@@ -14,8 +14,8 @@ from tests.test_pages import PAGES, everything, opened
 
 # Every command is on one of the two lists: a new one has to be put there.
 OPEN = {
-    "models", "doctor", "checkpoints", "claims", "evaluate", "predict", "explain", "data show", "runs list",
-    "runs show", "jobs list", "jobs show",
+    "models", "doctor", "checkpoints", "claims", "evaluate", "predict", "explain", "neighbours", "data show",
+    "runs list", "runs show", "jobs list", "jobs show", "story list", "story check",
 }  # fmt: skip
 NET = ["--model", "lenet", "--data", "digits"]
 FORBIDDEN = {
@@ -24,12 +24,16 @@ FORBIDDEN = {
     "lr-range": NET,
     "sweep": ["s", *NET, "--over", "lr=0.1", "--over", "batch=64"],
     "survey": ["digits-fastnet"],
+    "index": ["digits-fastnet"],
+    "map": ["digits-fastnet"],
     "faithfulness": ["digits-fastnet"],
     "sample": ["digits-vae", "--out", "{folder}/drawn.npz"],
     "score": ["digits-vae"],
     "samplers": ["digits-ddpm"],
     "protocols": ["digits-ddpm"],
     "perturb": ["blur", "1"],
+    "retrieval": ["digits-fastnet"],
+    "leaks": ["--data", "digits"],
     "import-published": ["ddpm-published"],
     "import": ["{folder}/x.pt", *NET, "--name", "mine", "--trust"],
     "data get": ["cifar10"],
@@ -38,12 +42,15 @@ FORBIDDEN = {
     "runs resume": ["there"],
     "runs sweep": ["swept"],
     "runs publish": ["there", "mine"],
+    "runs moments": ["there", "mine"],
     "runs delete": ["there"],
     "runs export": ["there", "{folder}/there.zip"],
     "jobs submit": ["--", "doctor"],
     "jobs stop": ["test-20260101-000000-aaaaaa"],
     "jobs resume": ["test-20260101-000000-aaaaaa"],
     "jobs delete": ["test-20260101-000000-aaaaaa"],
+    "story slide": ["lecture", "1", "--out", "{folder}/slide.png"],
+    "story report": ["lecture", "--out", "{folder}/report.html"],
 }
 
 

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Rooms that stand at the same place know nothing of each other, except the small tools of the first place.
 ORDER = [
-    {"text", "device", "files", "process", "reach", "reported", "reporter", "turns"},
+    {"text", "device", "files", "papers", "process", "reach", "reported", "reporter", "turns"},
     {"data"},
     {"models"},
     {"checkpoints"},
@@ -18,6 +18,7 @@ ORDER = [
     {"runs"},
     {"jobs", "doctor", "console"},
     {"views"},
+    {"story"},
     {"cli", "ui"},
     {"pages", "app", "__main__"},
 ]

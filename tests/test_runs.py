@@ -398,7 +398,7 @@ def limited(name: str, batch: int, megabytes: int) -> subprocess.CompletedProces
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 def test_running_out_of_memory_names_a_batch_that_fits() -> None:
-    done = limited("large", 1024, 250)
+    done = limited("large", 1024, 900)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr[-2000:]
     assert (
@@ -407,7 +407,7 @@ def test_running_out_of_memory_names_a_batch_that_fits() -> None:
     fits = int(last.rpartition("batch=")[2].rstrip("."))
     assert 2 <= fits <= 512
     assert runs.status("large").state == "failed" and runs.status("large").message == last
-    again = limited("small", fits, 250)
+    again = limited("small", fits, 900)
     assert again.returncode == 0, again.stderr[-2000:]
     assert resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY, (
         "the limit was the child's alone"

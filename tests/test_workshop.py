@@ -127,6 +127,29 @@ def test_a_free_address_is_accepted():
     assert serve.url_of("::", port) == f"http://[::1]:{port}"
 
 
+@pytest.mark.parametrize(
+    ("host", "found", "url"),
+    [
+        ("0.0.0.0", "192.168.1.7", "http://192.168.1.7:8501"),
+        ("::", "192.168.1.7", "http://192.168.1.7:8501"),
+        ("0.0.0.0", "127.0.0.1", ""),
+        ("0.0.0.0", None, ""),
+        ("127.0.0.1", "192.168.1.7", ""),
+    ],
+)
+def test_the_address_for_other_machines_is_that_of_the_network(host, found, url, monkeypatch):
+    class Probe(socket.socket):
+        def connect(self, address):
+            if found is None:
+                raise OSError("Network is unreachable")
+
+        def getsockname(self):
+            return found, 40_000
+
+    monkeypatch.setattr(serve.socket, "socket", Probe)
+    assert serve.network_url(host, 8501) == url
+
+
 # Installing ---------------------------------------------------------------------------------------
 
 

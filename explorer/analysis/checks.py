@@ -33,6 +33,14 @@ def check_scores(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 def check_features(features: np.ndarray, least: int = 1) -> np.ndarray:
     """`features` itself once it is finite, float, (N, D) with D >= 1 and N >= least."""
+    features = check_shape(features, least)
+    if not np.isfinite(features).all():
+        raise Problem("The features hold values that are not finite numbers.")
+    return features
+
+
+def check_shape(features: np.ndarray, least: int = 1) -> np.ndarray:
+    """`features` itself once it is float, (N, D) with D >= 1 and N >= least; its values are not looked at."""
     features = np.asarray(features)
     if features.ndim != 2 or not features.shape[1] or features.dtype.kind != "f":
         raise Problem(
@@ -42,8 +50,6 @@ def check_features(features: np.ndarray, least: int = 1) -> np.ndarray:
         )
     if len(features) < least:
         raise Problem("Expected at least {least} pictures, got {n}.", least=least, n=len(features))
-    if not np.isfinite(features).all():
-        raise Problem("The features hold values that are not finite numbers.")
     return features
 
 

@@ -2,7 +2,7 @@
 
 A claim holds when no figure that speaks of it is worse and one is better by more than a tie, fails when none is better
 and one is worse, and is mixed otherwise. The same claim may hold for one pair of checkpoints and fail for another:
-recipes decide, not only models.
+recipes decide, not only models. Milliseconds of different machines decide nothing.
 """
 
 from collections.abc import Iterable
@@ -16,6 +16,14 @@ WORDS = {
     "fails": N_("does not hold here"),
     "mixed": N_("holds in part"),
     "equal": N_("no difference here"),
+    "apart": N_("measured on different machines, so not to be said"),
+}
+LABELS = {  # of the measures, on screen
+    "recall": N_("recall"),
+    "coverage": N_("coverage"),
+    "precision": N_("precision"),
+    "fid_5k_train50k": N_("FID-5k against 50k train"),
+    "milliseconds": N_("ms a picture"),
 }
 TIE = 0.02  # relative difference up to which two figures count as equal
 
@@ -40,7 +48,7 @@ CLAIMS: dict[str, Claim] = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """verdict: "holds", "fails", "mixed" or "equal";  figures: measure -> (favoured model's, the other's)"""
+    """verdict: of WORDS;  figures: measure -> (favoured model's, the other's)"""
 
     claim: str
     verdict: str
@@ -89,7 +97,9 @@ def verdicts(dcgan: Card, ddpm: Card, same_recipe: bool) -> list[Verdict]:
         }
         if figures:
             better = [_better(*pair, more=claim.measures[name]) for name, pair in figures.items()]
-            found.append(Verdict(key, _verdict(better), dcgan.name, ddpm.name, same_recipe, figures))
+            apart = "milliseconds" in figures and ours.get("device") != theirs.get("device")
+            said = "apart" if apart else _verdict(better)
+            found.append(Verdict(key, said, dcgan.name, ddpm.name, same_recipe, figures))
     return found
 
 

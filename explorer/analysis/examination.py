@@ -66,9 +66,11 @@ def _thousands(count: int) -> str:
 
 
 def grid(drawn: sampling.Samples) -> np.ndarray:
-    """The first pictures of the examination as one, uint8 (320, 32 K, 3): a column for each class, ten rows."""
-    columns = min(len(drawn.classes), 10)
-    first = [k for k in range(len(drawn.images)) if drawn.labels[k] < columns][: ROWS * columns]
+    """The first pictures of the examination as one, uint8 (320, 32 columns, 3): a column for each class, at most ten,
+    and ten rows. With K classes the picture in row r and column c has seed K r + c, also of a net that is told none."""
+    count = len(drawn.classes)
+    columns = min(count, 10)
+    first = np.flatnonzero(drawn.seeds % count < columns)[: ROWS * columns]
     return tiled(drawn.images[first], columns)
 
 

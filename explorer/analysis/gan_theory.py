@@ -43,7 +43,12 @@ class Density:
         )
 
 
-DATA = Density((-2.0, 2.0), (0.6, 0.6), (0.5, 0.5))  # p_data of the panel: two hills
+def hills(apart: float) -> Density:
+    """p_data of the panel: two equal hills whose tops are `apart`; below 2.4 they run into each other."""
+    return Density((-apart / 2, apart / 2), (0.6, 0.6), (0.5, 0.5))
+
+
+DATA = hills(4.0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ that only the fault differs. Strength 0 is the untouched set: what is measured t
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ Step = Callable[[int, int, str], None]
 class Perturbation:
     """title, unit: on screen;  strengths: of the stored table, rising;  low, high: what can be asked for
     apply: (pictures uint8 (N, 3, H, W), strength, rng) -> the same shape; None where pictures are chosen, not changed
+    none: the strength that spoils nothing;  whole: strengths are whole numbers, others are rounded
     """
 
     title: str
@@ -34,6 +35,8 @@ class Perturbation:
     low: float
     high: float
     apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray] | None = None
+    none: float = 0
+    whole: bool = False
 
 
 def blur(images: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -79,12 +82,14 @@ def _each(images: np.ndarray, change: Callable[[Image.Image], Image.Image]) -> n
 PERTURBATIONS: dict[str, Perturbation] = {
     "blur": Perturbation(N_("Blur"), N_("sigma in pixels"), (0.4, 0.6, 0.8, 1.2), 0, 4, blur),
     "noise": Perturbation(N_("Noise"), N_("deviation in levels of 255"), (4, 8, 16, 32), 0, 128, noise),
-    "jpeg": Perturbation(N_("JPEG"), N_("100 - quality"), (5, 25, 50, 75), 0, 99, jpeg),
+    "jpeg": Perturbation(N_("JPEG"), N_("100 - quality"), (5, 25, 50, 75), 0, 99, jpeg, whole=True),
     "shrink": Perturbation(
-        N_("Shrunk and enlarged"), N_("pixels fewer a side"), (4, 8, 12, 16), 0, 28, shrink
+        N_("Shrunk and enlarged"), N_("pixels fewer a side"), (4, 8, 12, 16), 0, 28, shrink, whole=True
     ),
-    "classes": Perturbation(N_("Classes left out"), N_("classes of ten"), (1, 3, 5, 9), 0, 9),
-    "repeats": Perturbation(N_("Pictures repeated"), N_("times each"), (2, 5, 20, 100), 1, 1000),
+    "classes": Perturbation(N_("Classes left out"), N_("classes of ten"), (1, 3, 5, 9), 0, 9, whole=True),
+    "repeats": Perturbation(
+        N_("Pictures repeated"), N_("times each"), (2, 5, 20, 100), 1, 1000, none=1, whole=True
+    ),
 }
 
 
@@ -123,16 +128,16 @@ def spoilt(
     pictures: ImageSet, kind: str, strength: float, count: int = COUNT, seed: int = SEED
 ) -> np.ndarray:
     """The set, uint8 (count, 3, H, W). Raises Problem for an unknown kind and a strength out of range."""
-    check(kind, strength)
+    strength = check(kind, strength)
     spec = PERTURBATIONS[kind]
     images = pictures.images[chosen(pictures.labels, kind, strength, count, seed)]
-    if spec.apply is None or strength == 0:
+    if spec.apply is None or strength == spec.none:
         return images
     return spec.apply(images, strength, np.random.default_rng([seed, 1]))
 
 
-def check(kind: str, strength: float) -> None:
-    """Problem for an unknown kind and a strength out of its range."""
+def check(kind: str, strength: float) -> float:
+    """The strength as it is applied; Problem for an unknown kind and a strength out of its range."""
     if kind not in PERTURBATIONS:
         raise Problem(
             "Unknown fault {name}; known: {known}.", name=repr(kind[:80]), known=", ".join(PERTURBATIONS)
@@ -143,6 +148,7 @@ def check(kind: str, strength: float) -> None:
             "{name} of {value}; it must lie between {low} and {high}.",
             name=kind, value=strength, low=spec.low, high=spec.high,
         )  # fmt: skip
+    return float(round(strength)) if spec.whole else strength
 
 
 def seen(
@@ -155,6 +161,7 @@ def seen(
     count: int = COUNT,
 ) -> Seen:
     """One row of the table."""
+    strength = check(kind, strength)
     found = scores.score(spoilt(pictures, kind, strength, count), target, extractor, on_step)
     kept = {key: found[key] for key in ("fid", "kid", "precision", "recall", "density", "coverage")}
     return Seen(kind, strength, count, target.n, **kept)
@@ -163,3 +170,13 @@ def seen(
 def rows(found: list[Seen]) -> list[dict[str, Any]]:
     """As they are stored and shown."""
     return [asdict(row) for row in found]
+
+
+def of_kind(table: Sequence[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The rows of one fault, from the untouched set on, which the table has once: at the strength that spoils nothing.
+
+    table: as `rows` gives it
+    """
+    none = PERTURBATIONS[kind].none
+    untouched = [row | {"kind": kind, "strength": none} for row in table if row["strength"] == 0]
+    return untouched + [row for row in table if row["kind"] == kind and row["strength"] != 0]

@@ -11,6 +11,8 @@ from explorer.checkpoints import Loaded
 from explorer.data import ImageSet
 from explorer.text import Problem
 
+BATCH = 250  # pictures a forward
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -74,7 +76,7 @@ def logits(
     loaded: Loaded,
     images: np.ndarray,
     views: int = 1,
-    batch: int = 250,
+    batch: int = BATCH,
     on_step: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """float32 (N, K) logits of uint8 (N, 3, 32, 32) pictures.
@@ -89,7 +91,7 @@ def logits_by_views(
     loaded: Loaded,
     images: np.ndarray,
     views: Sequence[int] = checkpoints.VIEWS,
-    batch: int = 250,
+    batch: int = BATCH,
     on_step: Callable[[int, int], None] | None = None,
 ) -> dict[int, np.ndarray]:
     """`logits` for several numbers of views at once, which costs no more than the largest alone."""
@@ -101,7 +103,7 @@ def logits_by_views(
         found = _each(loaded.model, x, max(views))
         return torch.cat([found[each] for each in views], 1)
 
-    together = _forwards(loaded, images, run, len(views) * len(loaded.card.classes), batch, on_step)
+    together = forwards(loaded, images, run, len(views) * len(loaded.card.classes), batch, on_step)
     return dict(zip(views, np.split(together, len(views), axis=1), strict=True))
 
 
@@ -115,14 +117,15 @@ def embeddings(
     loaded: Loaded,
     images: np.ndarray,
     views: int = 1,
-    batch: int = 250,
+    batch: int = BATCH,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """float32 (N, C): the pooled vectors that the linear head sees, averaged over the views, of uint8 (N, 3, 32, 32)
     pictures. `head` makes of them what `logits` gives, because the mean of linear images is the image of the mean."""
     _check(views)
     model = loaded.model
-    return _forwards(
-        loaded, images, lambda x: averaged(model.embed, x, views), model.head.in_features, batch, None
+    return forwards(
+        loaded, images, lambda x: averaged(model.embed, x, views), model.head.in_features, batch, on_step
     )
 
 
@@ -134,14 +137,9 @@ def head(loaded: Loaded, vectors: np.ndarray) -> np.ndarray:
         return loaded.model.head(torch.from_numpy(vectors).to(loaded.device)).float().cpu().numpy()
 
 
-def _forwards(
-    loaded: Loaded, images: np.ndarray, run: Callable, width: int, batch: int, on_step
-) -> np.ndarray:
-    import torch
-
-    from explorer.data.augment import normalize
-
-    expected = (3, loaded.card.size, loaded.card.size)
+def check_pictures(images: np.ndarray, size: int) -> None:
+    """Problem unless the pictures are uint8 (N, 3, size, size)."""
+    expected = (3, size, size)
     if images.dtype != np.uint8 or images.shape[1:] != expected:
         raise Problem(
             "Expected pictures as uint8 of shape (N, {expected}), got {dtype} of shape {shape}.",
@@ -149,6 +147,22 @@ def _forwards(
             dtype=images.dtype,
             shape=images.shape,
         )
+
+
+def forwards(
+    loaded: Loaded,
+    images: np.ndarray,
+    run: Callable,
+    width: int,
+    batch: int = BATCH,
+    on_step: Callable[[int, int], None] | None = None,
+) -> np.ndarray:
+    """float32 (N, width): what `run` makes of normalised x (B, 3, H, W), batch by batch under the model's lock."""
+    import torch
+
+    from explorer.data.augment import normalize
+
+    check_pictures(images, loaded.card.size)
     found = []
     for start in range(0, len(images), batch):
         pixels = torch.from_numpy(np.array(images[start : start + batch])).to(loaded.device)

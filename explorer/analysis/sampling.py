@@ -16,7 +16,7 @@ from explorer.analysis import together
 from explorer.text import Problem
 
 if TYPE_CHECKING:
-    from explorer.checkpoints import Loaded
+    from explorer.checkpoints import Card, Loaded
 
 BATCH = 64
 MOST_GUIDANCE = 20.0
@@ -61,8 +61,7 @@ def options_for(
         raise Problem(
             "{name} was trained without labels: there is nothing to guide by.", name=loaded.card.name
         )
-    scored = loaded.card.metrics.get("samples", {})
-    chosen = DEFAULTS | {key: scored[key] for key in DEFAULTS if key in scored} | asked
+    chosen = stored_options(loaded.card) | asked
     if not 0 <= chosen["guidance"] <= MOST_GUIDANCE:
         raise Problem(
             "The guidance scale is {value}; it must lie between 0 and {most}.",
@@ -70,6 +69,12 @@ def options_for(
             most=MOST_GUIDANCE,
         )
     return chosen
+
+
+def stored_options(card: "Card") -> dict[str, Any]:
+    """Sampler, steps and guidance that a diffusion model's stored scores were drawn with, else DEFAULTS."""
+    scored = card.metrics.get("samples", {})
+    return {key: scored.get(key, value) for key, value in DEFAULTS.items()}
 
 
 def labels_for(loaded: "Loaded", seeds: np.ndarray, wanted: int | None = None) -> np.ndarray:

@@ -35,6 +35,18 @@ def check_shares(count: int) -> None:
         raise Problem("{n} pictures cannot be shared by {world} processes.", n=count, world=world)
 
 
+def each(make: Callable[[], Any]) -> list[Any]:
+    """What `make` gives in every process, in their order, in all of them; or the first one's Problem, in all."""
+    _, world = join()
+    if world == 1:
+        return [make()]
+    from torch import distributed
+
+    boxes: list[Any] = [None] * world
+    distributed.all_gather_object(boxes, _boxed(make))
+    return [_opened(box) for box in boxes]
+
+
 def gathered(part: np.ndarray) -> np.ndarray:
     """The rows of all processes in their first order, row k of process r being row k * world + r: the same array in
     every process."""
@@ -72,14 +84,22 @@ def of_first(make: Callable[[], Any]) -> Any:
         return make()
     from torch import distributed
 
-    box: list[Any] = [None, None]
-    if rank == 0:
-        try:
-            box = [make(), None]
-        except Problem as problem:
-            box = [None, (type(problem), problem.template, problem.values)]
+    box = _boxed(make) if rank == 0 else [None, None]
     distributed.broadcast_object_list(box)
-    if box[1]:
-        kind, template, values = box[1]
+    return _opened(box)
+
+
+def _boxed(make: Callable[[], Any]) -> list[Any]:
+    """[what it gives, None], or [None, its Problem in parts]: a Problem with fields cannot be pickled whole."""
+    try:
+        return [make(), None]
+    except Problem as problem:
+        return [None, (type(problem), problem.template, problem.values)]
+
+
+def _opened(box: list[Any]) -> Any:
+    found, wrong = box
+    if wrong:
+        kind, template, values = wrong
         raise kind(template, **values)
-    return box[0]
+    return found

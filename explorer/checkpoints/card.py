@@ -145,19 +145,20 @@ def readme(card: Card) -> str:
         )
     facts["weights"] = f"sha256 `{card.sha256}`, {card.bytes:,} bytes"
     lines += [f"- {key}: {value}" for key, value in facts.items()]
-    lines += ["", "## Results", "", *results]
+    if results:
+        lines += ["", "## Results", "", *results]
     lines += ["", "## Recipe", "", "```json", json.dumps(card.recipe, indent=1), "```", ""]
     return "\n".join(lines)
 
 
 def _told_apart(card: Card) -> tuple[str, list[str]]:
-    """A classifier's metric for the model-index, "" without, and its table of results."""
+    """A classifier's metric for the model-index, "" without, and its table of results, empty without any."""
     test = card.metrics.get("test", {})
     metric = ""
     if "accuracy" in test:
         name = f"accuracy, test, n = {test['n']}, plain"
         metric = f"{{type: accuracy, value: {test['accuracy']:.4f}, name: '{name}'}}"
-    lines = ["| split | n | accuracy | how |", "|---|---|---|---|"]
+    lines = []
     for split, found in card.metrics.items():
         for key, how in (
             ("accuracy", "plain"),
@@ -166,13 +167,23 @@ def _told_apart(card: Card) -> tuple[str, list[str]]:
         ):
             if key in found:
                 lines.append(f"| {split} | {found['n']:,} | {found[key]:.4f} | {how} |")
-    return metric, lines
+    lines += _voted(card.metrics.get("retrieval", {}))
+    return metric, _table("split | n | accuracy | how", lines)
+
+
+def _voted(found: dict[str, Any]) -> list[str]:
+    """What the nearest training pictures vote for, by each metric, with 95 % intervals (analysis.retrieval_study)."""
+    return [
+        f"| test | {found['n']:,} | {found[f'{metric}_accuracy']:.4f} ({found[f'{metric}_low']:.4f} to "
+        f"{found[f'{metric}_high']:.4f}) | {found['k']} nearest by {name}, {found['layer']} |"
+        for metric, name in (("cosine", "cosine similarity"), ("euclidean", "Euclidean distance"))
+        if f"{metric}_low" in found
+    ]
 
 
 def _drawn(card: Card) -> tuple[str, list[str]]:
     """The same of a generator: all numbers and words that its metrics hold, the FID first."""
-    samples, metric = card.metrics.get("samples", {}), ""
-    lines = ["| of | what | value |", "|---|---|---|"]
+    samples, metric, lines = card.metrics.get("samples", {}), "", []
     if "fid" in samples:
         n, m, reference = fid_of(samples)
         name = f"FID, {n:,} drawn pictures against {m:,} of {reference}"
@@ -183,7 +194,12 @@ def _drawn(card: Card) -> tuple[str, list[str]]:
             if key not in ("fid", "fid_n", "reference", "reference_n"):
                 words = f"{value:.4g}" if isinstance(value, float) else f"{value}"
                 lines.append(f"| {part} | {key.replace('_', ' ')} | {words} |")
-    return metric, lines
+    return metric, _table("of | what | value", lines)
+
+
+def _table(heads: str, lines: list[str]) -> list[str]:
+    """Rows of Markdown under their heads; nothing where there are none."""
+    return [f"| {heads} |", f"|{'---|' * (heads.count('|') + 1)}", *lines] if lines else []
 
 
 def _flat(found: dict[str, Any]) -> list[tuple[str, str | int | float]]:

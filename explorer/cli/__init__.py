@@ -8,12 +8,36 @@ import sys
 
 import typer
 
-from explorer.cli import comparing, data, explaining, generating, jobs, scoring, training
+from explorer.cli import (
+    comparing,
+    data,
+    explaining,
+    generating,
+    jobs,
+    retrieving,
+    scoring,
+    studying,
+    telling,
+    training,
+)
 from explorer.cli.apps import app
 from explorer.console import fail
 from explorer.text import set_language
 
-__all__ = ["app", "comparing", "data", "explaining", "generating", "jobs", "main", "scoring", "training"]
+__all__ = [
+    "app",
+    "comparing",
+    "data",
+    "explaining",
+    "generating",
+    "jobs",
+    "main",
+    "retrieving",
+    "scoring",
+    "studying",
+    "telling",
+    "training",
+]
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -353,6 +353,26 @@ def lr_range_command(
     return Answer(value, f"{table(['lr', 'loss'], rows)}\n\n{said}")
 
 
+@command(runs_app, "moments", interrupted=N_("Interrupted; nothing was written."))
+def runs_moments(
+    name: Annotated[str, typer.Argument(help="The run of a GAN.")],
+    checkpoint: Annotated[str, typer.Argument(help="The checkpoint that was published of it.")],
+    as_json: Json = False,
+    job: Reporter | None = None,
+) -> Answer:
+    """Score what a GAN drew while it learned, for a checkpoint that is here already; `runs publish` does so itself."""
+    from explorer.runs import over_time
+
+    bar = Bar(job)
+    try:
+        found = over_time.store(name, checkpoint, bar)
+    finally:
+        bar.close()
+    keys = ["images", "n", "fid", "duplicate_rate", "entropy_share", "d_accuracy"]
+    rows = [["-" if row.get(key) is None else row[key] for key in keys] for row in found]
+    return Answer(found, table(keys, rows))
+
+
 @command(runs_app, "publish")
 def runs_publish(
     name: Annotated[str, typer.Argument(help="A run that has a checkpoint.")],

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from explorer.data import cifar10, load
+from explorer.data import cifar10, load, sheet
 from explorer.data.imageset import ImageSet
 from explorer.data.picture import Picture
 from explorer.text import N_, Problem
@@ -107,6 +107,18 @@ _ALL: dict[str, Sample] = {
     "drawn-7": Sample(N_("7, drawn"), _seven, _DRAWN),
 }
 SAMPLES = {name: _ALL[name] for name in [*_ORDER.split(), *_ALL]}
+
+
+def origin(name: str) -> tuple[str, str, int] | None:
+    """(data set, split, index) of a sample that is a picture of a data set; None for the others."""
+    make = SAMPLES[name].make
+    if not isinstance(make, partial) or make.func is not _of_set:
+        return None
+    data, label, nth = (*make.args, 0)[:3]
+    index = int(np.flatnonzero(load(data, "test").labels == label)[nth])
+    if data == "cifar10-sheet":
+        return "cifar10", "test", int(sheet.test_indices()[index])
+    return data, "test", index
 
 
 @lru_cache(maxsize=len(SAMPLES))

@@ -34,11 +34,15 @@ class VAE(nn.Module):
         self.up_norms = nn.ModuleList(nn.BatchNorm2d(size) for size in (4 * width, 2 * width, width))
         self.exit = nn.ConvTranspose2d(width, 3, 4, 2, 1)
 
-    def encode(self, x: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and logarithm of the variance of the code, (B, latent) each: x (B, 3, 32, 32) in -1..1."""
+    def encode(self, x: torch.Tensor, labels: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and logarithm of the variance of the code, (B, latent) each: x (B, 3, 32, 32) in -1..1.
+
+        labels None: it is not told the class; the mean is then that over all classes, for it is linear in the label
+        """
         for conv, norm in zip(self.down, self.down_norms):
             x = F.leaky_relu(norm(conv(x)), 0.2)
-        mean, logvar = self.code(torch.cat([x.flatten(1), self.seen(labels)], 1)).float().chunk(2, 1)
+        seen = self.seen.weight.mean(0).expand(len(x), -1) if labels is None else self.seen(labels)
+        mean, logvar = self.code(torch.cat([x.flatten(1), seen], 1)).float().chunk(2, 1)
         return mean, logvar.clamp(-12, 6)  # beyond lies overflow, not a useful code
 
     def decode(self, z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,7 @@
-"""How a generator's pictures changed while it learned: kept by the run now and then, scored when it is published."""
+"""How a generator's pictures changed while it learned: kept by the run now and then, scored when it is published.
+
+python -m explorer runs moments RUN CHECKPOINT    scores them for a checkpoint that is published already
+"""
 
 import json
 from collections.abc import Callable
@@ -7,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from explorer import files
+from explorer import checkpoints, files
 from explorer.checkpoints import EVALUATION, Card
 from explorer.data import load
 from explorer.data.drawn import packed_drawn, read_drawn
 from explorer.files import read_json
+from explorer.reach import allow
 from explorer.runs import folder as folders
 from explorer.text import N_, Problem
 
@@ -41,13 +45,33 @@ def grids(run: str) -> dict[str, bytes]:
     return {f"{EVALUATION}/grids/{path.name}": path.read_bytes() for path in found}
 
 
+def store(run: str, name: str, on_step: Step | None = None) -> list[dict[str, Any]]:
+    """Score the kept pictures of a run, and put grids and scores beside the checkpoint that was published of it.
+
+    Returns a row a moment, as `measured` has them. Problem for a checkpoint of another training, and where no pictures
+    were kept.
+    """
+    allow("publish")
+    card, config = checkpoints.read_card(name, "generator"), folders.config_of(run)
+    if any(getattr(card, key) != config.get(key) for key in ("model", "data", "seed", "created")):
+        raise Problem("{name} was not made of the run {run}.", name=card.name, run=run)
+    extra = measured(run, card, on_step)
+    if not extra:
+        raise Problem("The run {run} kept no pictures of its training; only those of GANs do.", run=run)
+    now = checkpoints.read_card(name)  # it took a while, and more may have come into it
+    if now.sha256 != card.sha256:
+        raise Problem("{name} was replaced while it was being scored; nothing was stored.", name=card.name)
+    checkpoints.update(name, now, extra | grids(run))
+    return json.loads(extra[FILE])["rows"]
+
+
 def measured(run: str, card: Card, on_step: Step | None = None) -> dict[str, bytes]:
     """What the kept pictures of a run score, as a file: a row a moment with step, epoch, images seen, how the training
     stood since the moment before (losses, the discriminator's share of right answers, KID in our classifier's
     features), what our classifier sees, and FID where the Inception weights and the data are here. Empty when no
     pictures were kept.
     """
-    from explorer.analysis import scores
+    from explorer.analysis import fid, scores
     from explorer.analysis.inception import Extractor
 
     paths = _some(_drawn(run))
@@ -75,12 +99,9 @@ def measured(run: str, card: Card, on_step: Step | None = None) -> dict[str, byt
             (each["held_out_kid"] for each in reversed(since) if "held_out_kid" in each), None
         )
         row |= _judged(images, card.data)
-        if target is not None and len(images) >= 500:
+        if target is not None and len(images) >= fid.LEAST:
             found = scores.score(images, target, extractor)
-            row |= {
-                key: found[key]
-                for key in ("fid", "fid_n", "reference_n", "kid", "precision", "recall", "coverage")
-            }
+            row |= {key: found[key] for key in SCORES}
         rows.append(row)
         before = step
         if on_step:

@@ -13,7 +13,7 @@ from explorer.data import ImageSet, spread
 from explorer.models.pixels import as_pixels
 
 ROWS = 5  # of the grid, a column for each class
-MOST = 1000  # pictures on either side of the distance
+MOST = 1000  # pictures that a GAN draws at an evaluation, and at most those on either side of the distance
 
 
 def grid(model: Any, classes: int, **options: Any) -> np.ndarray:

@@ -1,18 +1,20 @@
 """A picture drawn anew: through the code of a VAE, and from the middle of the way of a diffusion model (SDEdit)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from explorer.analysis import codes, trajectory
-from explorer.checkpoints import Card, Loaded
+from explorer.analysis import codes, predict, trajectory
+from explorer.checkpoints import Card
 from explorer.text import t
 from explorer.ui import cache, generating, widgets
-from explorer.ui.between import few_steps
+from explorer.ui.between import among_few, few_steps
 from explorer.ui.noising import Chosen
 
 AMOUNT = 0.5  # at first
+_made = cache.Kept(64)  # of pictures that everybody has, some KB each
 
 
 @st.fragment
@@ -32,49 +34,79 @@ def anew(chosen: Chosen, cards: Sequence[Card]) -> None:
             )
         )
         diffusion, amount = any(card.task == "diffusion" for card in able), AMOUNT
+        own = st.session_state.get("picture") == "mine"  # as noising.choose_picture has it
+        true, first = chosen.true, None
+        if true:
+            first = t("its own class, {name}", name=true)
+        elif true := _seen(able[0], chosen.pixels):
+            first = t("{name}, as our classifier sees it", name=true)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            wanted = generating.class_of(
-                t("Drawn as"), "as", able[0],
-                t("its own class, {name}", name=chosen.true) if chosen.true else None,
-            )  # fmt: skip
+            wanted = generating.class_of(t("Drawn as"), "as", able[0], first)
             if diffusion:
                 amount = st.slider(
                     t("Amount of noise"), 0.1, 1.0, AMOUNT, 0.05, key="amount", bind="query-params"
                 )
-        label = able[0].classes.index(chosen.true) if wanted is None else wanted
+        label = able[0].classes.index(true) if wanted is None else wanted
+        factor = 7 if widgets.large_type() else 5
         for card in able:
             with widgets.problems():
-                loaded = cache.model(card.name, "generator")
                 told = label if generating.conditional(card) else None
                 words = generating.named(card, told)
                 st.caption(widgets.plain(words))
                 if card.task == "vae":
-                    shown = [_reconstructed(loaded, chosen.pixels, label)]
+                    shown = [_reconstructed(card, chosen.pixels, label, own)]
                     captions = [t("original"), t("from its code")]
                 else:
-                    shown = list(_reimagined(loaded, chosen.pixels, round(amount, 2), told))
+                    shown = list(_reimagined(card, chosen.pixels, round(amount, 2), told, own))
                     captions = [t("original"), t("with noise"), t("drawn from there")]
                 alts = [f"{chosen.words}: {caption}, {words}" for caption in captions]
-                widgets.strip([chosen.pixels, *shown], alts, captions, factor=5)
+                widgets.strip([chosen.pixels, *shown], alts, captions, factor)
 
 
-def _reconstructed(loaded: Loaded, pixels: np.ndarray, label: int) -> np.ndarray:
-    """What a VAE makes of a picture, uint8 (3, 32, 32); kept in the visitor's own session, whose picture it may be."""
+def _seen(card: Card, pixels: np.ndarray) -> str | None:
+    """The class that our classifier of a generator's data set sees in a picture; None where there is none of it."""
+    from explorer.analysis.scores import JUDGES  # brings torch along
 
+    judge = cache.cards("classifier").get(JUDGES.get(card.data, ""))
+    if judge is None or judge.classes != card.classes:
+        return None
+
+    def make() -> str:
+        return judge.classes[int(predict.logits(cache.model(judge.name), pixels[None])[0].argmax())]
+
+    return cache.in_session(("seen", judge.sha256, pixels.tobytes()), make)
+
+
+def _reconstructed(card: Card, pixels: np.ndarray, label: int, own: bool) -> np.ndarray:
+    """What a VAE makes of a picture, uint8 (3, 32, 32). own: as `_kept` has it"""
+
+    @among_few()
     def make() -> np.ndarray:
+        loaded = cache.model(card.name, "generator")
         return codes.drawn(loaded, codes.code_of(loaded, pixels, label)[None], label)[0]
 
-    return cache.in_session(("reconstructed", loaded.card.sha256, pixels.tobytes(), label), make)
+    return _kept(("reconstructed", card.sha256, pixels.tobytes(), label), card, make, own)
 
 
 def _reimagined(
-    loaded: Loaded, pixels: np.ndarray, amount: float, told: int | None
+    card: Card, pixels: np.ndarray, amount: float, told: int | None, own: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(noisy, result), uint8 (3, 32, 32) each; kept in the visitor's own session."""
-    options = few_steps(loaded)
+    """(noisy, result), uint8 (3, 32, 32) each. own: as `_kept` has it"""
+    options = few_steps(card)
 
+    @among_few()
     def make() -> tuple[np.ndarray, np.ndarray]:
+        loaded = cache.model(card.name, "generator")
         return trajectory.reimagined(loaded, pixels, amount, wanted=told, **options)
 
-    key = ("reimagined", loaded.card.sha256, pixels.tobytes(), amount, told, *options.values())
-    return cache.in_session(key, generating.waiting(t("Drawing {name}", name=loaded.card.name), make))
+    key = ("reimagined", card.sha256, pixels.tobytes(), amount, told, *options.values())
+    return _kept(key, card, make, own)
+
+
+def _kept(key: Hashable, card: Card, make: Callable[[], Any], own: bool) -> Any:
+    """What `make` draws with a checkpoint, once for all sessions. own: the picture is the visitor's, and so what comes
+    of it stays in the visitor's session"""
+    words = t("Drawing {name}", name=card.name)
+    if own:
+        return cache.in_session(key, generating.waiting(words, make))
+    return _made.get(key, make, words)

@@ -1,26 +1,48 @@
 """Ways between two codes, a strip of pictures for each model, and sums of codes where a code is a few numbers."""
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
+from explorer import reach
 from explorer.analysis import codes, sampling
-from explorer.checkpoints import Card, Loaded
-from explorer.text import t
+from explorer.checkpoints import Card
+from explorer.text import Problem, t
 from explorer.ui import cache, generating, widgets
 
 PLACES = 8  # pictures on the way between two codes
+PATIENCE = 2.0  # seconds that a stranger's page waits until it may draw
 _strips = cache.Kept(64)  # uint8 pictures of seeds, some KB each
+_strangers = threading.BoundedSemaphore(reach.MOST_JOBS)
 
 
-def few_steps(loaded: Loaded) -> dict[str, Any]:
-    """What a strip is drawn with: a sampler whose picture depends on the code alone, and 20 steps."""
-    if loaded.card.task != "diffusion":
+@contextmanager
+def among_few() -> Iterator[None]:
+    """Around what a page draws itself, not as a job: in public mode for so many strangers at once as may have jobs.
+    Problem for one more of them."""
+    if not reach.public_mode():
+        yield
+        return
+    if not _strangers.acquire(timeout=PATIENCE):
+        raise Problem("This server is busy drawing for others; try again in a moment.")
+    try:
+        yield
+    finally:
+        _strangers.release()
+
+
+def few_steps(card: Card) -> dict[str, Any]:
+    """What a strip is drawn with: as the stored scores, but in 20 steps and with a sampler whose picture depends on the
+    code alone."""
+    if card.task != "diffusion":
         return {}
-    sampler = sampling.options_for(loaded)["sampler"]
-    return sampling.options_for(loaded, sampler="dpm" if sampler == "ddpm" else sampler, steps=20)
+    options = sampling.stored_options(card)
+    sampler = "dpm" if options["sampler"] == "ddpm" else options["sampler"]
+    return options | {"sampler": sampler, "steps": 20}
 
 
 @st.fragment
@@ -33,9 +55,8 @@ def between(cards: Sequence[Card]) -> None:
         factor = 4 if widgets.large_type() else 3
         for card in cards:
             with widgets.problems():  # one damaged file is no reason to show nothing of the others
-                loaded = cache.model(card.name, "generator")
                 told = wanted if generating.conditional(card) else None
-                images = _strip(loaded, (a, b), told, _along)
+                images = _strip(card, (a, b), told, _along)
                 words = generating.named(card, told)
                 st.caption(widgets.plain(words))
                 alts = [
@@ -64,16 +85,18 @@ def _summed(found: np.ndarray) -> np.ndarray:
 
 
 def _strip(
-    loaded: Loaded, seeds: tuple[int, ...], told: int | None, of: Callable[[np.ndarray], np.ndarray]
+    card: Card, seeds: tuple[int, ...], told: int | None, of: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """Pictures uint8 (N, 3, 32, 32) of what `of` makes of the codes of seeds, drawn once for all sessions."""
-    options = few_steps(loaded)
+    options = few_steps(card)
 
+    @among_few()
     def make() -> np.ndarray:
+        loaded = cache.model(card.name, "generator")
         return codes.drawn(loaded, of(codes.codes(loaded, seeds)), told, **options)
 
-    key = (loaded.card.sha256, seeds, told, of.__name__, *options.values())
-    return _strips.get(key, generating.waiting(t("Drawing {name}", name=loaded.card.name), make))
+    key = (card.sha256, seeds, told, of.__name__, *options.values())
+    return _strips.get(key, make, t("Drawing {name}", name=card.name))
 
 
 def _sums(cards: Sequence[Card], a: int, b: int, wanted: int | None, factor: int) -> None:
@@ -92,9 +115,8 @@ def _sums(cards: Sequence[Card], a: int, b: int, wanted: int | None, factor: int
     ]  # fmt: skip
     for card in cards:
         with widgets.problems():
-            loaded = cache.model(card.name, "generator")
             told = wanted if generating.conditional(card) else None
-            images = _strip(loaded, (a, b, third), told, _summed)
+            images = _strip(card, (a, b, third), told, _summed)
             words = generating.named(card, told)
             st.caption(widgets.plain(words))
             widgets.strip(list(images), [f"{words}: {caption}" for caption in captions], captions, factor)

@@ -5,10 +5,13 @@ The values are shared objects, not copies: read them, never change them.
 
 import os
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
+from weakref import WeakValueDictionary
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer import checkpoints, data
 from explorer.analysis import predict
@@ -20,28 +23,74 @@ from explorer.text import Missing, Problem
 COMPUTE_AT_MOST = 2_000  # pictures a page predicts while somebody waits; more belongs in `evaluate`
 
 
+_LONG = threading.RLock()  # held by the one piece of long work that is done at a time: it uses every core
+_inside = threading.local()  # .making: this thread is within somebody's `make`
+
+
 class Kept:
     """What is made once per key for all sessions, at most `most` of it, the longest unused goes first.
 
     For what every rerun asks: Streamlit's own caches hash their arguments anew each time, which costs more than many
-    of these values. Two sessions that ask for the same at the same moment may both make it.
+    of these values. Sessions that ask for the same at the same moment wait for the one that makes it.
+
+    long: it takes seconds of every core, so that of all that are long one is made at a time, whoever asks
     """
 
-    def __init__(self, most: int):
-        self._most, self._made, self._lock = most, {}, threading.Lock()
+    def __init__(self, most: int, long: bool = False):
+        self._most, self._long, self._made, self._lock = most, long, {}, threading.Lock()
+        self._turns = WeakValueDictionary()  # key -> its lock, for as long as somebody makes it or waits
 
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The value of `key`, made by `make` when it is not here; what `make` raises is raised and not kept."""
+    def get(self, key: Hashable, make: Callable[[], Any], words: str = "") -> Any:
+        """The value of `key`, made by `make` when it is not here; what `make` raises is raised and not kept.
+
+        words: said with a spinner while it is made. It is never put inside `make`: where a spinner ends, the script of
+        a visitor who has clicked again ends too, and what was made would be lost.
+        """
         with self._lock:
             if key in self._made:
-                self._made[key] = self._made.pop(key)  # the youngest again
-                return self._made[key]
-        value = make()
-        with self._lock:
-            self._made[key] = value
-            while len(self._made) > self._most:
-                del self._made[next(iter(self._made))]
+                return self._again(key)
+            turn = self._turns.setdefault(key, threading.Lock())
+        with st.spinner(words, show_time=True) if words else nullcontext(), _alone(turn, self._long):
+            with self._lock:
+                if key in self._made:  # by the one that was waited for
+                    return self._again(key)
+            value = make()
+            with self._lock:
+                self._made[key] = value
+                while len(self._made) > self._most:
+                    del self._made[next(iter(self._made))]
         return value
+
+    def _again(self, key: Hashable) -> Any:
+        """What is kept, from now on the youngest; under the lock."""
+        self._made[key] = self._made.pop(key)
+        return self._made[key]
+
+
+@contextmanager
+def _alone(turn: threading.Lock, long: bool) -> Iterator[None]:
+    """Hold the lock of a key through the block, and, for what is long, that of all long work.
+
+    Within another `make` no key is waited for: at worst it is made twice, but no two can wait for each other.
+    """
+    outermost = not getattr(_inside, "making", False)
+    with turn if outermost else nullcontext(), _one_at_a_time() if long else nullcontext():
+        _inside.making = True
+        try:
+            yield
+        finally:
+            _inside.making = not outermost
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    while not _LONG.acquire(timeout=0.3):
+        if get_script_run_ctx(suppress_warning=True):
+            st.session_state.get("waiting")  # here Streamlit ends the script of a visitor who has gone on
+    try:
+        yield
+    finally:
+        _LONG.release()
 
 
 def in_session(key: Hashable, make: Callable[[], Any], most: int = 96) -> Any:

@@ -13,7 +13,7 @@ from explorer.text import Problem, t
 from explorer.ui import generating, grids, measured, progress, widgets
 from explorer.ui.game import MEAN, WIDTH, game
 from explorer.ui.generating import Scene
-from explorer.ui.moments import picture, plain_and_healthy
+from explorer.ui.moments import picture, plain_and_healthy, there
 from explorer.views.measures import percent
 from explorer.views.rows import epoch_words
 
@@ -24,7 +24,12 @@ EARLIER = 3  # grids of the live run below its newest
 
 def collapse(scene: Scene) -> None:
     """All of the section; each part stands when another cannot."""
-    generating.note_odd({}, {"mean": MEAN[:2], "width": WIDTH[:2]})
+    asked = st.query_params.get_all
+    words = there(scene) | {"collapse": [name for name in asked("collapse") if _collapses(name)]}
+    meet = {word for word in asked("meet") if word.lower() in ("true", "false")}
+    odd = generating.note_odd(words | {"meet": meet}, {"mean": MEAN[:2], "width": WIDTH[:2]})
+    for key in words.keys() & odd:  # said once
+        widgets.to_url(key, None)
     for part in (functools.partial(plain_and_healthy, scene), _live, game):
         with widgets.problems():
             part()

@@ -1,5 +1,7 @@
 """The section "Side by side": the same seeds and classes through every model, what each scores, what the slides say."""
 
+import shlex
+
 import numpy as np
 import pyarrow as pa
 import streamlit as st
@@ -15,7 +17,7 @@ from explorer.ui.picker import Item, picture_strip
 from explorer.views import pictures
 
 GRID = "grid.png"
-ROWS = 10  # of a stored grid: seed = 10 row + column
+ROWS = 10  # of a stored grid
 _grids = cache.Kept(32)
 # What each kind of model is, in which the slides see its strength, and in which its weakness.
 KINDS = {
@@ -48,8 +50,8 @@ def compared(scene: Scene) -> None:
 
 
 def stored_tiles(card: Card) -> np.ndarray | None:
-    """The pictures of a checkpoint's stored grid, uint8 (rows, columns, 3, 32, 32); None without one. The picture in
-    row r and column c has seed 10 r + c."""
+    """The pictures of a checkpoint's stored grid, uint8 (rows, columns, 3, 32, 32); None without one. With K classes
+    the picture in row r and column c has seed K r + c."""
     path = checkpoints.root() / card.name / checkpoints.EVALUATION / GRID
 
     def read() -> np.ndarray:
@@ -76,17 +78,18 @@ def _pictures(scene: Scene) -> None:
                 t("No pictures are stored for it: python -m explorer score {name} --store", name=card.name)
             )
             continue
-        columns = tiles.shape[1]
-        items = tuple(_item(card, tile, row * columns + k) for k, tile in enumerate(tiles[row]))
+        first = row * len(card.classes)
+        items = tuple(_item(card, tile, first + k) for k, tile in enumerate(tiles[row]))
         chosen = str(shown.seed) if shown and shown.card.name == card.name else None
         picture_strip("", items, chosen, f"drawn {card.name}", lambda seed, name=card.name: _show(name, seed),
                       "strip wrap small")  # fmt: skip
-    names = next(iter(scene.cards.values())).classes
+    names = next(iter(scene.cards.values())).classes  # all of one data set
+    first, shown_names = row * len(names), names[:10]
     st.caption(
         t(
             "Seeds {first} to {last}, one a column, the same for every model; columns: {classes}. A plain GAN is told "
             "no class. Click a picture to follow it.",
-            first=10 * row, last=10 * row + 9, classes=", ".join(map(widgets.plain, names)),
+            first=first, last=first + len(shown_names) - 1, classes=", ".join(map(widgets.plain, shown_names)),
         )
     )  # fmt: skip
     if shown:
@@ -111,10 +114,16 @@ def one(of: drawn.Drawn) -> None:
         with right:
             st.markdown(f"**{widgets.plain(of.words)}**")
             drawn.links(of)
-            st.code(
-                f"python -m explorer sample {of.card.name} --n 1 --seed {of.seed} --out picture.npz",
-                language="bash",
-            )
+            st.code(command(of), language="bash")
+
+
+def command(of: drawn.Drawn) -> str:
+    """What draws the same picture in a terminal."""
+    words = ["sample", of.card.name, "--n", "1", "--seed", str(of.seed)]
+    words += [] if of.wanted is None else ["--class", of.card.classes[of.wanted]]
+    for key, value in of.options:
+        words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
+    return f"python -m explorer {shlex.join(words)} --out picture.npz"
 
 
 def _scores(scene: Scene) -> None:
@@ -122,12 +131,20 @@ def _scores(scene: Scene) -> None:
     st.subheader(t("What the scores say"), anchor=False)
     cards = list(scene.cards.values())
     key = ("scores", language(), *((card.name, card.sha256, str(card.metrics)) for card in cards))
-    st.table(
-        cache.in_session(key, lambda: pa.table(score_table(cards))), border="horizontal", hide_index=True
-    )
+    made = cache.in_session(key, lambda: pa.table(score_table(cards)))
+    # In two, so that neither has to be scrolled sideways, which no key can do: how good, and at what price.
+    for columns in (made.column_names[:9], [made.column_names[0], *made.column_names[9:]]):
+        st.table(made.select(columns), border="horizontal", hide_index=True)
     few = [card.name for card in cards if card.metrics.get("samples", {}).get("fid_few")]
     if few:
         st.caption(f"{', '.join(few)}: {t(fid.FEW)}")
+    st.caption(
+        t(
+            "Nearest-train ratio: the median distance to the nearest training picture over that of unseen real "
+            "pictures, in our classifier's features. 1: as far as those; near 0: copies. Near-duplicates: the share "
+            "with another drawn picture as near as one real picture in a thousand has."
+        )
+    )
     with st.expander(t("What the numbers rest on")):
         for line in overview.evidence(cards):
             st.markdown(line)
@@ -136,9 +153,11 @@ def _scores(scene: Scene) -> None:
 def score_table(cards: list[Card]) -> dict[str, list[str]]:
     """Columns of words, a row a checkpoint; a dash where nothing was measured."""
     heads = {
-        t("Model"): lambda card, of: f"**{card.name}**",
+        t("Model"): lambda card, of: f"**{card.name}**" + (f" · {t('collapsed')}" if of.get("collapsed") else ""),
         t("FID, lower is better"): lambda card, of: f"**{of['fid']:.1f}**",
         t("measured as"): lambda card, of: of["fid"] and fid.label(*fid_of(of)),
+        t("Nearest-train ratio"): lambda card, of: f"{of['near']['nearest_ratio']:.2f}",
+        t("Near-duplicates"): lambda card, of: overview.percent(of["near"]["duplicate_rate"]),
         t("KID x 1000"): lambda card, of: f"{1000 * of['kid']:.1f}",
         t("Precision"): lambda card, of: f"{of['precision']:.2f}",
         t("Recall"): lambda card, of: f"{of['recall']:.2f}",
@@ -176,22 +195,31 @@ def _verdicts(scene: Scene) -> None:
     """What the slides claim of DCGAN and DDPM, pair by pair of checkpoints."""
     if scene.data != "cifar10":
         return
+    st.subheader(t("The slides' three claims"), anchor=False)
     lines = verdict_lines(list(cache.cards("generator").values()))
-    if lines:
-        st.subheader(t("The slides' three claims"), anchor=False)
-        for line in lines:
-            st.markdown(line)
+    for line in lines:
+        st.markdown(line)
+    if not lines:
+        widgets.empty_state(
+            t("No DCGAN and DDPM of CIFAR-10 are both scored: python -m explorer score cifar10-ddpm --store")
+        )
 
 
 def verdict_lines(cards: list[Card]) -> list[str]:
     """A heading a pair and a line a claim, in Markdown; empty without a pair that is scored."""
     lines = []
     for dcgan, ddpm, same in claims.pairs(cards):
-        how = t("both in the slides' recipe") if same else t("recipes as their cards say")
+        how = t("recipes as their cards say")
+        if same:
+            how = t("both in the slides' recipe")
+            far = [f"{card.name} {overview.seen(card)}" for card in (dcgan, ddpm) if overview.seen(card)]
+            how += f": {', '.join(far)}" if far else ""
         lines.append(f"**{dcgan.name}** / **{ddpm.name}** · {how}")
         for found in claims.verdicts(dcgan, ddpm, same):
             claim = claims.CLAIMS[found.claim]
-            figures = ", ".join(f"{name} {a:.3g} : {b:.3g}" for name, (a, b) in found.figures.items())
+            figures = ", ".join(
+                f"{t(claims.LABELS[name])} {a:.3g} : {b:.3g}" for name, (a, b) in found.figures.items()
+            )
             favoured = overview.NAMES[claim.winner]
             verdict, first = t(claims.WORDS[found.verdict]), t("{name} first", name=favoured)
             lines.append(f"- {t(claim.text)}: **{verdict}** ({first}: {figures})")

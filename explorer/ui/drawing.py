@@ -48,9 +48,11 @@ def _controls(scene: Scene) -> list[str]:
     """What is to be drawn: the words of the command."""
     counts = [str(n) for n in (COUNTS[:1] if reach.public_mode() else COUNTS)]
     most = drawn.most_steps()
+    there = [job_id for job_id in st.query_params.get_all("job") if _kind(job_id)]
     generating.note_odd_controls(
-        next(iter(scene.cards.values())), most, {"draw_with": scene.cards, "n": counts}, odd=drawn.odd()
-    )
+        next(iter(scene.cards.values())), most, {"draw_with": scene.cards, "n": counts, "job": there},
+        odd=drawn.odd(),
+    )  # fmt: skip
     left, middle, right = st.columns(3)
     with left:
         name = widgets.select(t("Model"), {name: name for name in scene.cards}, key="draw_with")
@@ -89,15 +91,19 @@ def _gallery() -> list[str]:
     asked = st.query_params.get("job")
     if asked and asked not in found:
         found = [asked, *found]
-    there = []
-    for job_id in found:
-        try:
-            if jobs.status(job_id).kind == "draw":
-                there.append(job_id)
-        except Problem:  # forgotten, or typed by a stranger
-            continue
-    st.session_state[GALLERY] = there[:KEPT]
-    return there[:KEPT]
+    if asked and _kind(asked) != "draw":  # one of another section, or none
+        widgets.to_url("job", None)
+    there = [job_id for job_id in found if _kind(job_id) == "draw"][:KEPT]
+    st.session_state[GALLERY] = there
+    return there
+
+
+def _kind(job_id: str) -> str:
+    """The kind of a job, "" without one."""
+    try:
+        return jobs.status(job_id).kind
+    except Problem:  # forgotten, or typed by a stranger
+        return ""
 
 
 def _one(job_id: str) -> None:
@@ -111,7 +117,13 @@ def _one(job_id: str) -> None:
         return
     how, images, labels = _result(job_id)
     card = cache.cards("generator").get(how["checkpoint"])
+    if card and card.sha256 != how.get("sha256"):  # a click would draw another picture
+        card = None
     st.subheader(_words(how), anchor=False)
+    if card is None:
+        st.caption(
+            t("Drawn with earlier weights, which are no longer here: these pictures lead to no other page.")
+        )
     seeds = [how["seed"] + k for k in range(len(images))]
     names = [card.classes[label] if card and label >= 0 else "" for label in labels]
     items = tuple(

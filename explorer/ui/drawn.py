@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer import reach
+from explorer import data, reach
 from explorer.analysis import sampling
 from explorer.checkpoints import Card
 from explorer.data.picture import Picture
@@ -132,10 +132,12 @@ def links(of: Drawn) -> None:
     from explorer.analysis.scores import JUDGES  # brings torch along
 
     judge = {"model": JUDGES[of.card.data]} if of.card.data in JUDGES else {}
+    train = of.card.data in data.names() and data.available(of.card.data)  # else test pictures are searched
+    nearest = t("Which training pictures are nearest?") if train else t("Which pictures are nearest?")
     with st.container(horizontal=True):
-        for page, words, icon in (
-            ("predict", t("What do the classifiers see?"), "image_search"),
-            ("explain", t("Where is the evidence?"), "center_focus_strong"),
-            ("retrieve", t("Which training pictures are nearest?"), "travel_explore"),
+        for page, words, icon, more in (
+            ("predict", t("What do the classifiers see?"), "image_search", {}),
+            ("explain", t("Where is the evidence?"), "center_focus_strong", {}),
+            ("retrieve", nearest, "travel_explore", {"part": "duel"}),
         ):
-            widgets.page_link(page, words, icon, {KEY: of.address} | judge)
+            widgets.page_link(page, words, icon, {KEY: of.address} | judge | more)

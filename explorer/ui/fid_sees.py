@@ -1,5 +1,9 @@
 """The section "What FID sees": how many pictures, which faults, whose convention, how many milliseconds."""
 
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +13,11 @@ import streamlit as st
 
 from explorer import checkpoints, data, jobs, reach
 from explorer.analysis import perturbing, protocols, samplers
-from explorer.checkpoints import Card
+from explorer.checkpoints import Card, fid_of
+from explorer.data import inception
 from explorer.files import read_json
 from explorer.text import Problem, t
-from explorer.ui import cache, generating, progress, widgets
+from explorer.ui import cache, generating, offers, progress, widgets
 from explorer.ui.evidence import dark
 from explorer.ui.generating import Scene
 from explorer.views import scores
@@ -23,11 +28,19 @@ _tables = cache.Kept(64)
 
 def fid_sees(scene: Scene) -> None:
     """All of the section."""
-    generating.note_odd({"of": {f"{size:,}" for size in SIZES}, "fault": perturbing.PERTURBATIONS})
-    _over_n(scene)
-    _faults()
-    _protocols(scene)
-    _samplers(scene)
+    fault = widgets.from_url("fault", perturbing.PERTURBATIONS, next(iter(perturbing.PERTURBATIONS)))
+    spec = perturbing.PERTURBATIONS[fault]
+    odd = generating.note_odd(
+        {"of": generating.spelt(SIZES), "fault": perturbing.PERTURBATIONS},
+        {"strength": (spec.low, spec.high)},
+    )
+    if "strength" in odd:  # said once
+        widgets.to_url("strength", None)
+    offered: list[str] = []  # what is got by a button already: a second one would follow the same job
+    _over_n(scene, offered)
+    _faults(offered)
+    _protocols(scene, offered)
+    _samplers(scene, offered)
 
 
 def stored(card: Card, file: str) -> list[dict[str, Any]]:
@@ -40,7 +53,7 @@ def stored(card: Card, file: str) -> list[dict[str, Any]]:
     return found.get("rows", []) if found.get("checkpoint_sha256", card.sha256) == card.sha256 else []
 
 
-def _over_n(scene: Scene) -> None:
+def _over_n(scene: Scene, offered: list[str]) -> None:
     st.subheader(t("How many pictures"), anchor=False)
     curves = {
         name: [(int(n), float(value)) for n, value in card.metrics["samples"]["fid_curve"]]
@@ -48,12 +61,7 @@ def _over_n(scene: Scene) -> None:
         if card.metrics.get("samples", {}).get("fid_curve")
     }
     if not curves:
-        widgets.empty_state(
-            t(
-                "No scores are stored for these models: `python -m explorer score {name} --store`",
-                name=next(iter(scene.cards)),
-            )
-        )
+        _missing(["score", next(iter(scene.cards)), "--store"], scene.data, offered)
         return
     st.markdown(
         t(
@@ -61,23 +69,29 @@ def _over_n(scene: Scene) -> None:
             "nothing, and numbers of different N do not compare."
         )
     )
-    n = st.select_slider(
-        t("Pictures"), SIZES, 5000, key="of", bind="query-params", format_func=lambda size: f"{size:,}"
-    )
+    n = generating.count_of(t("Pictures"), SIZES, key="of", first=5000)
+    scored = scene.cards[next(iter(curves))].metrics["samples"]  # all alike: one data set, one way to score
+    reference = fid_of(scored)[1:]
     widgets.chart(
-        scores.over_n(curves, n, dark()), key="fid over n",
+        scores.over_n(curves, n, dark(), reference), key="fid over n",
         alt=t("FID over the number of pictures for {names}", names=", ".join(curves)),
     )  # fmt: skip
+    st.table(pa.table(scores.limits(curves, reference)), border="horizontal", hide_index=True)
+    rows = [{"checkpoint": name, "n": n, "fid": fid} for name, curve in curves.items() for n, fid in curve]
+    _download(rows, "fid-over-n")
 
 
 def table_of_faults() -> list[dict[str, Any]]:
     """The shipped measurements of benchmarks/what_fid_sees.py, as analysis.perturbing.rows gives them; [] without."""
-    return _tables.get("faults", lambda: read_json(Path(perturbing.__file__).with_suffix(".json"))).get(
-        "rows", []
-    )
+    path = Path(perturbing.__file__).with_suffix(".json")
+    try:
+        found = _tables.get(("faults", path.stat().st_mtime_ns), lambda: read_json(path))
+    except OSError:
+        return []
+    return found.get("rows", [])
 
 
-def _faults() -> None:
+def _faults(offered: list[str]) -> None:
     st.subheader(t("Which faults"), anchor=False)
     st.markdown(
         t(
@@ -89,42 +103,79 @@ def _faults() -> None:
     kind = widgets.select(t("Fault"), kinds, key="fault", kind="segmented", bare=True)
     spec = perturbing.PERTURBATIONS[kind]
     _examples(kind, spec)
-    rows = [row for row in table_of_faults() if row["kind"] == kind or row["strength"] == 0]
+    job = jobs.latest(f"perturb {kind}") if not reach.public_mode() else None
+    live = (jobs.result(job.id) if job and job.state == "done" else None) or None
+    rows = perturbing.of_kind(table_of_faults(), kind)
     if not rows:
         widgets.empty_state(t("Not measured yet: `python benchmarks/what_fid_sees.py --write`"))
-        return
-    job = jobs.latest(f"perturb {kind}") if not reach.public_mode() else None
-    live = jobs.result(job.id) if job and job.state == "done" else None
-    widgets.chart(
-        scores.faults(rows, t(spec.unit), live or None, dark()), key=f"fault {kind}",
-        alt=t("FID, KID, precision and recall over {fault}", fault=t(spec.title)),
-    )  # fmt: skip
+    if rows or live:
+        _charts(kind, spec, rows or [live], live)
     if reach.public_mode():
         return
     if job and job.live:
         progress.follow(job.id)
         return
-    if job:
+    if job and st.query_params.get("job") == job.id:  # whoever asked for it is told how it ended
         progress.ended(job)
+    lacking = _lacking("cifar10")
+    if lacking:
+        widgets.empty_state(t("To measure another strength, get {name} first.", name=lacking))
+        _get(lacking, offered)
+        return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        strength = st.number_input(
-            t("Another strength ({unit})", unit=t(spec.unit)), float(spec.low), float(spec.high),
-            float(spec.strengths[1]), key=f"strength {kind}",
-        )  # fmt: skip
+        strength = _strength(kind, spec)
         st.button(
-            t("Measure it"), on_click=_measure, args=(kind, float(strength)), key="measure",
+            t("Measure it"), on_click=_measure, args=(kind, strength), key="measure",
             icon=":material/straighten:",
-            disabled=not data.available("cifar10"),
-            help=t("1,000 pictures through Inception: some minutes on a CPU"),
+            help=t("1,000 pictures through Inception: some minutes on a CPU. The first time also the 5,000 real ones "
+                   "that they are compared with: ten minutes more."),
         )  # fmt: skip
     problem = st.session_state.pop("fault problem", None)
     if problem:
         st.error(str(problem), icon=":material/warning:")
 
 
+def _strength(kind: str, spec: perturbing.Perturbation) -> float:
+    """The control of how strong the fault is to be, ?strength= in the address; each fault has a range of its own, and
+    so a widget of its own."""
+    own, first, asked = f"strength {kind}", float(spec.strengths[1]), st.query_params.get("strength")
+    low, high = float(spec.low), float(spec.high)
+    before = st.session_state.get("strength in the address", (kind, None))
+    if asked == before[1] and kind != before[0]:  # another fault was chosen: the address is of the one before
+        st.session_state[own] = first
+    elif asked != before[1] or own not in st.session_state:  # a link, a visit; no number was taken out above
+        st.session_state[own] = min(max(float(asked), low), high) if asked else first
+    step, spelt = (1.0, "%.0f") if spec.whole else (None, None)
+    words = t("Another strength ({unit})", unit=t(spec.unit))
+    found = st.number_input(words, low, high, step=step, format=spelt, key=own)
+    if spec.whole:
+        found = float(math.floor(found + 0.5))  # as the browser rounds what it shows
+    widgets.to_url("strength", None if found == first else f"{found:g}")
+    st.session_state["strength in the address"] = kind, st.query_params.get("strength")
+    return found
+
+
+def _charts(
+    kind: str, spec: perturbing.Perturbation, rows: list[dict[str, Any]], live: dict[str, Any] | None
+) -> None:
+    """FID, KID, precision and recall over the strength, and what is seen of them."""
+    words, source = scores.fault_words(rows)
+    st.markdown(f"**{widgets.plain(words)}**")
+    with st.grid(2, min_column_width=300):
+        for measure, chart in scores.faults(rows, t(spec.unit), live, dark()).items():
+            seen = ", ".join(f"{row['strength']:g} → {row[measure]:.3g}" for row in chart["data"]["values"])
+            alt = t("{fault}, {unit}: {value}", fault=t(spec.title), unit=t(spec.unit),
+                    value=f"{scores.MEASURES[measure]} {seen}")  # fmt: skip
+            widgets.chart(chart, key=f"fault {kind} {measure}", alt=alt)
+    st.caption(widgets.plain(source))
+    _download(rows, f"fid-{kind}")
+
+
 def _measure(kind: str, strength: float) -> None:
+    """Submit the job and put its id into the address (a callback: a Problem is kept for the next run to show)."""
     try:
-        jobs.submit(["perturb", kind, f"{strength:g}"], "perturb", f"perturb {kind}")
+        words = ["perturb", kind, f"{strength:g}"]
+        st.query_params["job"] = jobs.submit(words, "perturb", f"perturb {kind}", device="cpu")
     except Problem as problem:
         st.session_state["fault problem"] = problem
 
@@ -154,7 +205,7 @@ def _examples(kind: str, spec: perturbing.Perturbation) -> None:
     widgets.strip([image for image, _ in found], alts, [words for _, words in found], factor=3)
 
 
-def _protocols(scene: Scene) -> None:
+def _protocols(scene: Scene, offered: list[str]) -> None:
     st.subheader(t("Whose convention"), anchor=False)
     st.markdown(
         t(
@@ -162,29 +213,34 @@ def _protocols(scene: Scene) -> None:
             "can mean any of these."
         )
     )
-    rows = [
-        (
-            f"**{name}**",
-            *map(t, protocols.PROTOCOLS[row["protocol"]]),
-            f"{row['m']:,}",
-            f"**{row['fid']:.2f}**",
-        )
+    found = [
+        {"checkpoint": name} | row
         for name, card in scene.cards.items()
         for row in stored(card, protocols.FILE)
         if row["protocol"] in protocols.PROTOCOLS
     ]
-    if not rows:
-        _missing("protocols", scene)
+    if not found:
+        _missing(["protocols", next(reversed(scene.cards))], scene.data, offered)
         return
+    rows = [
+        (
+            f"**{row['checkpoint']}**",
+            *map(t, protocols.PROTOCOLS[row["protocol"]]),
+            f"{row['m']:,}",
+            f"**{row['fid']:.2f}**",
+        )
+        for row in found
+    ]
     heads = (t("Model"), t("compared with"), t("Resize"), "m", "FID")
     st.table(
         pa.table({head: [row[k] for row in rows] for k, head in enumerate(heads)}),
         border="horizontal",
         hide_index=True,
     )
+    _download(found, "fid-protocols")
 
 
-def _samplers(scene: Scene) -> None:
+def _samplers(scene: Scene, offered: list[str]) -> None:
     st.subheader(t("How many milliseconds"), anchor=False)
     diffusion = {name: card for name, card in scene.cards.items() if card.task == "diffusion"}
     if not diffusion:
@@ -197,15 +253,56 @@ def _samplers(scene: Scene) -> None:
                 scores.time_against_fid(rows, dark()), key=f"samplers {name}",
                 alt=t("FID against milliseconds for the samplers of {name}", name=name),
             )  # fmt: skip
+            _download(rows, f"{name}-samplers")
         else:
-            _missing("samplers", Scene({name: card}))
+            _missing(["samplers", name], card.data, offered)
 
 
-def _missing(command: str, scene: Scene) -> None:
-    widgets.empty_state(
-        t(
-            "Not measured yet: `python -m explorer {command} {name}`",
-            command=command,
-            name=next(reversed(scene.cards)),
+# --- what is not there ------------------------------------------------------------------------------------------------
+
+
+def _missing(words: Sequence[str], of: str, offered: list[str]) -> None:
+    """The button that starts the command `words`, whose result is not there; before it, that which gets what the
+    command needs to measure pictures like those of the data set `of`."""
+    command = f"python -m explorer {' '.join(words)}"
+    lacking = None if reach.public_mode() else _lacking(of)
+    if lacking:
+        widgets.empty_state(
+            t("Not measured yet: get {name} first, for `{command}`.", name=lacking, command=command)
         )
-    )
+        _get(lacking, offered)
+        return
+    offers.offer(
+        words,
+        t("Not measured yet; on a CPU it takes half an hour or more: `{command}`", command=command),
+        t("Measure {name}", name=words[1]),
+        t("Not measured yet. This server is public: only its owner can do that (`{command}`).", command=command),
+        "straighten", words[0] + " " + words[1],
+    )  # fmt: skip
+
+
+def _lacking(of: str) -> str | None:
+    """What `data get` has to bring before pictures like those of the data set `of` can be measured."""
+    if of == "cifar10" and not data.available(of):
+        return of
+    return None if inception.available() else "inception"
+
+
+def _get(name: str, offered: list[str]) -> None:
+    """The button that gets what is lacking, unless there is one above."""
+    if not offered:
+        progress.get_data_button(name)
+    offered.append(name)
+
+
+def _download(rows: Sequence[Mapping[str, Any]], name: str) -> None:
+    """The rows of a table or chart as a file."""
+
+    def table() -> str:
+        out = io.StringIO()
+        file = csv.DictWriter(out, list(rows[0]), extrasaction="ignore")
+        file.writeheader()
+        file.writerows(rows)
+        return out.getvalue()
+
+    widgets.download("CSV", table, f"{name}.csv", "text/csv")

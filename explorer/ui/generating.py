@@ -2,7 +2,7 @@
 and what an address may say."""
 
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +121,30 @@ def diffusion(card: Card, most: int) -> dict[str, Any]:
     return {"sampler": sampler, "steps": steps, "guidance": guidance}
 
 
+def count_of(
+    label: str, options: Sequence[int], key: str, first: int, own: str = "", help: str | None = None
+) -> int:
+    """One of some numbers of pictures, on a slider. In the address it has no commas, and may have them.
+
+    own: the slider's key, where what there is to choose from changes
+    """
+    asked, own, before = spelt(options).get(st.query_params.get(key, "")), own or key, f"{key} in the address"
+    if st.session_state.get(own) not in options or st.session_state.get(before) != asked:  # a visit, a link
+        st.session_state[own] = asked or first
+    at = st.session_state[own]
+    if len(options) > 1:
+        at = st.select_slider(label, options, key=own, format_func="{:,}".format, help=help)
+    asked = None if at == first else at
+    widgets.to_url(key, None if asked is None else str(asked))
+    st.session_state[before] = asked
+    return at
+
+
+def spelt(counts: Iterable[int]) -> dict[str, int]:
+    """What the address may say for each count."""
+    return {text: n for n in counts for text in (str(n), f"{n:,}")}
+
+
 def waiting(words: str, make: Callable[[], Any]) -> Callable[[], Any]:
     """`make` with a spinner around it: none is drawn where the value is at hand."""
 
@@ -135,9 +159,14 @@ def waiting(words: str, make: Callable[[], Any]) -> Callable[[], Any]:
 
 
 def note_odd_address(parts: Collection[str]) -> None:
-    """Say so when the address asks for a section or a data set that is not there."""
-    families = {card.data for card in cache.cards("generator").values()}
-    note_odd({"part": parts, "data": families})
+    """Say so when the address asks for a section, a data set or a model that is not there."""
+    known = cache.cards("generator")
+    families = {card.data for card in known.values()}
+    models = {
+        f"model_{family}": {"", *(name for name, card in known.items() if card.data == family)}
+        for family in families
+    }
+    note_odd({"part": parts, "data": families, **models})
 
 
 def note_odd_controls(
@@ -156,8 +185,8 @@ def note_odd(
     words: Mapping[str, Collection[str]],
     numbers: Mapping[str, tuple[float, float]] | None = None,
     odd: Sequence[str] = (),
-) -> None:
-    """Say so when the address asks for what is not there; each control then begins with its default.
+) -> list[str]:
+    """Say so when the address asks for what is not there, and return the keys; each control begins with its default.
 
     words: key -> what there is;  numbers: key -> least and most;  odd: keys that are known to be
     """
@@ -169,6 +198,7 @@ def note_odd(
         if asked and key not in st.session_state and not (len(asked) == 1 and _within(asked[0], low, high)):
             odd.append(key)
     widgets.odd_address(odd)
+    return odd
 
 
 def _within(text: str, low: float, high: float) -> bool:

@@ -1,6 +1,6 @@
 """A plain GAN beside a healthy one while they learned: grids, curves and classes at any moment that was kept."""
 
-from collections.abc import Container
+from collections.abc import Collection, Container
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from explorer import checkpoints
 from explorer.files import read_json
 from explorer.runs import over_time
 from explorer.text import Problem, t
-from explorer.ui import cache, grids, widgets
+from explorer.ui import cache, generating, grids, widgets
 from explorer.ui.evidence import dark
 from explorer.ui.game import said
 from explorer.ui.generating import Scene
@@ -25,15 +25,9 @@ _tables, _pictures = cache.Kept(16), cache.Kept(64)
 
 def plain_and_healthy(scene: Scene) -> None:
     st.subheader(t("The plain DCGAN beside the healthy one"), anchor=False)
-    data = next((card.data for card in scene.cards.values()), "cifar10")  # all are of one data set
-    found = {
-        name: card.model_args.get("conditional") is False
-        for name, card in cache.cards("generator").items()
-        if card.task == "gan" and card.data == data and _moments(name)
-    }
-    plain, healthy = ([name for name in found if found[name] is which] for which in (True, False))
+    plain, healthy = _nets(scene).values()
     if not plain:
-        _nothing_yet(data)
+        _nothing_yet(_data(scene))
         return
     st.markdown(
         t("Both drew the same seeds while they learned. Move to any moment to see what they drew then.")
@@ -42,8 +36,36 @@ def plain_and_healthy(scene: Scene) -> None:
     if healthy:
         names.append(_one_of(t("Healthy"), healthy, "healthy", scene.cards))
     else:
-        st.caption(t("No other GAN of {data} has stored moments: it stands alone.", data=widgets.plain(data)))
+        data = widgets.plain(_data(scene))
+        st.caption(t("No other GAN of {data} has stored moments: it stands alone.", data=data))
     _over_time({name: _moments(name) for name in names})
+
+
+def there(scene: Scene) -> dict[str, Collection[str]]:
+    """What the address may ask for here, key by key."""
+    nets = _nets(scene)
+    pair = [widgets.from_url(key, names, _first(names, scene.cards)) for key, names in nets.items() if names]
+    moments = {row["images"] for name in pair for row in _moments(name)} if nets["plain"] else set()
+    moments.add(st.session_state.get("moment in the address"))  # of another pair, chosen on the page
+    return {**nets, "moment": generating.spelt(moments - {None})}
+
+
+def _data(scene: Scene) -> str:
+    """The data set: all generators are of one."""
+    return next((card.data for card in scene.cards.values()), "cifar10")
+
+
+def _nets(scene: Scene) -> dict[str, list[str]]:
+    """The GANs of the data set that have moments, those that are told no class first."""
+    found = {
+        name: card.model_args.get("conditional") is False
+        for name, card in cache.cards("generator").items()
+        if card.task == "gan" and card.data == _data(scene) and _moments(name)
+    }
+    return {
+        key: [name for name in found if found[name] is which]
+        for key, which in (("plain", True), ("healthy", False))
+    }
 
 
 def _nothing_yet(data: str) -> None:
@@ -60,8 +82,11 @@ def _one_of(label: str, names: list[str], key: str, chosen: Container[str]) -> s
     """The only one, or one to be chosen, at first one that the page is about."""
     if len(names) == 1:
         return names[0]
-    first = next((name for name in names if name in chosen), names[0])
-    return widgets.select(label, {name: name for name in names}, key=key, default=first)
+    return widgets.select(label, {name: name for name in names}, key=key, default=_first(names, chosen))
+
+
+def _first(names: list[str], chosen: Container[str]) -> str:
+    return next((name for name in names if name in chosen), names[0])
 
 
 def _moments(name: str) -> list[dict]:
@@ -78,7 +103,11 @@ def _moments(name: str) -> list[dict]:
 def _over_time(nets: dict[str, list[dict]]) -> None:
     """Grids, curves and classes at a moment; nets: name -> rows, the plain one first."""
     with widgets.problems():  # a fragment runs without the page around it
-        at = _moment(nets)
+        moments = sorted({row["images"] for rows in nets.values() for row in rows})
+        at = generating.count_of(
+            t("Pictures seen in the training"), moments, key="moment", first=moments[-1],
+            own=f"moment {' '.join(nets)}", help=t("Of each net the moment nearest to it is shown"),
+        )  # fmt: skip
         now = {name: rows[views.nearest(rows, at)] for name, rows in nets.items()}
         with st.grid(2, min_column_width=320):
             for name, row in now.items():
@@ -93,26 +122,6 @@ def _over_time(nets: dict[str, list[dict]]) -> None:
             widgets.chart(spec, key="moments classes", alt=said(spec))
         st.caption(t("The orange line is the moment. Its numbers are of the pictures that were kept of it; the "
                      "discriminator's share is the mean since the moment before."))  # fmt: skip
-
-
-def _moment(nets: dict[str, list[dict]]) -> int:
-    """The moment to look at, in pictures seen: the last, unless the address or the slider names another."""
-    moments = sorted({row["images"] for rows in nets.values() for row in rows})
-    asked = widgets.from_url("moment", [str(each) for each in moments])
-    key = f"moment {' '.join(nets)}"
-    before = st.session_state.get("moment in the address")
-    if key not in st.session_state or before != asked:  # a visit, a link
-        st.session_state[key] = int(asked) if asked else moments[-1]
-    at = st.session_state[key]
-    if len(moments) > 1:
-        at = st.select_slider(
-            t("Pictures seen in the training"), moments, key=key, format_func="{:,}".format,
-            help=t("Of each net the moment nearest to it is shown"),
-        )  # fmt: skip
-    asked = None if at == moments[-1] else str(at)
-    widgets.to_url("moment", asked)
-    st.session_state["moment in the address"] = asked
-    return at
 
 
 def _drawn(name: str, row: dict) -> None:

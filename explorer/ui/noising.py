@@ -42,13 +42,8 @@ def choose_picture(card: Card, known: dict[str, str]) -> Chosen:
         place = st.container()
         with st.popover(t("Bring a picture"), icon=":material/upload:", key="bring"):
             new = next(iter(uploads.drop_zone(several=False).items()), None)
-    before = st.session_state.get("dropped on Generate")
-    if new and new[0] != before:
-        uploads.carry(new)
+    if uploads.take(new):
         st.session_state["picture"] = "mine"
-    elif before and not new and (uploads.carried() or ("",))[0] == before:
-        uploads.carry(None)  # it was taken out again
-    st.session_state["dropped on Generate"] = new[0] if new else None
     brought = uploads.carried()
     mine = {"mine": t("yours: {name}", name=brought[1].name)} if brought else {}
     with place:

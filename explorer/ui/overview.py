@@ -10,7 +10,7 @@ import pyarrow as pa
 from explorer import reported
 from explorer.analysis import fid
 from explorer.checkpoints import Card, fid_of, kind_of
-from explorer.reported import Figure
+from explorer.reported import NAMES, SAME_RECIPE, Figure
 from explorer.text import N_, language, t
 from explorer.ui import cache
 
@@ -29,21 +29,8 @@ BESIDE_OURS = {
     "accuracy": N_("Accuracy on CIFAR-10's test set (n = 10,000)"),
     "fid": N_("FID of 5,000 generated pictures, CIFAR-10 (lower is better)"),
 }
-SAME_RECIPE = {  # a recipe of reported.toml -> ours with its settings
-    "slides_classifiers": "slides",
-    "slides_dcgan": "dcgan-slides",
-    "slides_ddpm": "ddpm-slides",
-}
 SEEN_BY_THEM = {"slides_dcgan": 10_000_000, "slides_ddpm": 2_500_000}  # pictures: their epochs times 50,000
 FID_OF = 5_000  # generated pictures; an FID of any other number does not compare with the reported ones
-NAMES = {
-    "fastnet": "fastnet",
-    "lenet": "LeNet",
-    "resnet18": "ResNet-18",
-    "resnet34": "ResNet-34", "resnet50": "ResNet-50", "resnet101": "ResNet-101", "drn_c_26": "DRN-C-26",
-    "drn_d_22": "DRN-D-22", "efficientnet_b0": "EfficientNet-B0", "efficientnet_at_224": "EfficientNet, 224 px",
-    "vae": "VAE", "dcgan": "DCGAN", "ddpm": "DDPM", "ddpm-published": "DDPM, as published",
-}  # fmt: skip
 
 
 def percent(fraction: float) -> str:
@@ -147,9 +134,12 @@ def evidence(cards: Iterable[Card]) -> list[str]:
 
 def _scores(card: Card) -> str:
     """All that was measured on a generator's pictures, and how they were drawn, in the words of its card."""
+    flat: dict[str, object] = {}
+    for key, value in card.metrics.get("samples", {}).items():
+        flat |= {f"{key} {of}": one for of, one in value.items()} if isinstance(value, dict) else {key: value}
     return ", ".join(
         f"{key} = {value:.4g}" if isinstance(value, float) else f"{key} = {value}"
-        for key, value in card.metrics.get("samples", {}).items()
+        for key, value in flat.items()
         if isinstance(value, str | int | float)
     )
 
@@ -164,18 +154,24 @@ def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
     for card in cards:
         value = _value(figure.kind, card)
         theirs = figure.recipe in SAME_RECIPE and card.recipe.get("name") == SAME_RECIPE[figure.recipe]
-        if (card.data, card.model) != ("cifar10", figure.what) or not value or theirs != same_recipe:
+        of_it = card.data == "cifar10" and card.model.replace("-", "_") == figure.what
+        if not of_it or not value or theirs != same_recipe:
             continue
-        words, seen = f"{value} ({card.name})", card.recipe.get("images_seen")
-        if theirs and seen:
-            whole = SEEN_BY_THEM.get(figure.recipe)
-            words += " " + (
-                t("after {n} of their {whole} pictures", n=f"{seen:,}", whole=f"{whole:,}")
-                if whole
-                else t("after {n} pictures", n=f"{seen:,}")
-            )
-        found.append(words)
+        words = f"{value} ({card.name})"
+        found.append(f"{words} {seen(card)}".rstrip() if theirs else words)
     return "; ".join(found)
+
+
+def seen(card: Card) -> str:
+    """How far a training by a reported recipe went: pictures seen, beside theirs where that is known; "" if unknown."""
+    count = card.recipe.get("images_seen")
+    theirs = {name: SEEN_BY_THEM.get(key) for key, name in SAME_RECIPE.items()}
+    whole = theirs.get(card.recipe.get("name"))
+    if not count:
+        return ""
+    if whole:
+        return t("after {n} of their {whole} pictures", n=f"{count:,}", whole=f"{whole:,}")
+    return t("after {n} pictures", n=f"{count:,}")
 
 
 def _value(kind: str, card: Card) -> str:

@@ -103,8 +103,10 @@ def picture_strip(
 
     label: above it, and its name for screen readers; "" for none
     look: "strip" = one row that scrolls, "strip wrap" = as many rows as it takes; with " small", " middle" or " large"
-        behind it pictures of 64, 96 or 128 pixels
+        behind it pictures of 64, 96 or 128 pixels, in large type one size more
     """
+    if st.session_state.get("large"):  # widgets.large_type, which stands to the right of this
+        look = look.replace("middle", "large").replace("small", "middle")
 
     def picked() -> None:
         # What a browser sends can be anything: only what was offered counts.

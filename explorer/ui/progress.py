@@ -76,7 +76,7 @@ def follow(job_id: str) -> None:
     if found.left is not None:
         words += " · " + t("{time} left", time=_minutes(found.left))
     st.progress(found.progress or 0.0, text=words)
-    if reach.public_mode():
+    if reach.public_mode() and f"stop {found.kind}" not in reach.PUBLIC:
         return
     st.button(t("Stop"), on_click=stop, args=(job_id,), key=f"stop {job_id}", icon=":material/stop:",
               disabled=found.state == "stopping")  # fmt: skip

@@ -22,7 +22,7 @@ from explorer.training import (
     recipes_of,
 )
 from explorer.training.batches import preview
-from explorer.ui import cache, evidence, widgets
+from explorer.ui import cache, evidence, papers, widgets
 from explorer.views import schedule
 
 # Every setting of every kind of recipe stands in one group (a test compares); a recipe's summary is no setting.
@@ -165,6 +165,7 @@ def form(key: str = "") -> Choice | None:
     recipe = recipe or default_recipe(model, chosen)
     spec = models.spec(model)
     st.caption(f"{model}: {spec.paper}; {t(spec.stem)} · {recipe}: {t(RECIPES[recipe].summary)}")
+    papers.button([model])
     if recipe == course:
         _reported(model, *said)
     if not data.available(chosen):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from PIL import Image
 
 from explorer.analysis import trajectory
 from explorer.checkpoints import Card
@@ -21,6 +22,7 @@ from explorer.views.figure import percentage
 
 COUNT = 4  # pictures whose way is shown
 MOST_STEPS = 100
+MOST_COLUMNS = 11  # steps side by side in the file
 
 _ways = cache.Kept(8)  # Trajectory: at most 2.5 MB each
 _frames = cache.Kept(8)  # Frames: at most 6 MB each
@@ -102,6 +104,7 @@ def _way(cards: Sequence[Card], most: int) -> None:
     key = (card.sha256, seed, wanted, *options.values())
     place = st.empty()  # always there, so that what follows keeps its place on the page
 
+    @between.among_few()
     def make() -> trajectory.Trajectory:
         words = t("Drawing four pictures in {n} steps", n=options["steps"])
         bar = place.progress(0.0, text=words)  # a click elsewhere ends this run at its next message, so here
@@ -117,6 +120,17 @@ def _way(cards: Sequence[Card], most: int) -> None:
     found = _ways.get(key, make)
     factor = 7 if widgets.large_type() else 5
     _scrubber(_frames.get((*key, factor), lambda: _framed(found, factor, card.classes)), 64 * factor + 8)
+    widgets.download("PNG", lambda: pictures.png(sheet(found)), f"{card.name}-{seed}-steps.png", "image/png")
+
+
+def sheet(found: trajectory.Trajectory) -> Image.Image:
+    """The whole way in one picture: of each seed a row of what the net sees and a row of its guesses, from noise to the
+    finished picture, at most MOST_COLUMNS steps of it."""
+    last = len(found.levels)
+    at = np.unique(np.linspace(0, last, min(last + 1, MOST_COLUMNS)).round().astype(int))
+    guesses = np.concatenate([found.guesses, found.noisy[-1:]])  # at the end nothing is left to guess
+    rows = np.stack([found.noisy[at], guesses[at]]).transpose(2, 0, 1, 3, 4, 5)  # (N, 2, steps, 3, H, W)
+    return pictures.grid(rows.reshape(-1, *rows.shape[3:]), len(at))
 
 
 def _framed(found: trajectory.Trajectory, factor: int, classes: Sequence[str]) -> Frames:

@@ -19,7 +19,6 @@ from explorer.views import pictures
 
 FIRST = "dog"  # the course's example
 LINK = ("data", "split", "index")
-_DROPPED = "dropped on Explain"
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,7 @@ class Subject:
 
     key: an id that stands for its pixels within the session;  box: the part that goes to the models, None = all of it
     true: the name of its class where that is known;  words: what it is, in plain text
+    of: (data, split, index) of a picture of a data set
     """
 
     key: str
@@ -36,6 +36,7 @@ class Subject:
     true: str | None = None
     box: Box | None = None
     invert: bool = False
+    of: tuple[str, str, int] | None = None
 
     def pixels(self, card: Card) -> np.ndarray:
         """What a checkpoint receives: uint8 (3, S, S)."""
@@ -67,7 +68,8 @@ def choose() -> Subject:
         return Subject(key, picture, picture.name)
     picture = samples.sample(sample)
     true = sample if sample in data.DATASETS["cifar10"].classes else None
-    return Subject(f"sample {sample}", picture, t(samples.SAMPLES[sample].title), true)
+    words = t(samples.SAMPLES[sample].title)
+    return Subject(f"sample {sample}", picture, words, true, of=samples.origin(sample))
 
 
 def _sheet(found: Subject | None) -> None:
@@ -101,14 +103,9 @@ def _sheet(found: Subject | None) -> None:
 
 def _take(brought: dict[str, Picture]) -> None:
     """A picture that has just been dropped is the one that is explained, until another is chosen or it is removed."""
-    new, before = next(iter(brought.items()), None), st.session_state.get(_DROPPED)
-    if new and new[0] != before:
-        uploads.carry(new)
+    if uploads.take(next(iter(brought.items()), None)):
         forget_link()
         widgets.to_url("sample", None)
-    elif before and not new and (uploads.carried() or ("",))[0] == before:
-        uploads.carry(None)
-    st.session_state[_DROPPED] = new[0] if new else None
 
 
 def forget_link() -> None:
@@ -118,12 +115,17 @@ def forget_link() -> None:
 
 
 def data_names() -> set[str]:
-    """The data sets whose pictures can be looked at: those that a classifier here was trained on."""
-    return {card.data for card in cache.cards("classifier").values()} & set(data.names())
+    """The data sets whose pictures can be looked at: those that a checkpoint here was trained on."""
+    return {card.data for card in cache.cards().values()} & set(data.names())
 
 
 def link(name: str, split: str, index: int) -> None:
-    """Put a picture of a data set into the address, for `linked` to find."""
+    """Put a picture of a data set into the address, for `linked` to find; it is looked at whole and as it is, because
+    what was cut of another says nothing about it. Only in a callback, or before `crop` draws its controls."""
+    for key, (_, _, first) in predicting.SLIDERS.items():
+        st.session_state[key] = first
+    st.session_state["fit"], st.session_state["invert"] = "crop", False
+    widgets.to_url("fit", None)
     widgets.to_url(drawn.KEY, None)
     for key, value in zip(LINK, (name, split, str(index))):
         widgets.to_url(key, value)
@@ -152,8 +154,9 @@ def linked() -> Subject | None:
     true = found.classes[found.labels[place]]
     words = t("{data}, {split}, picture {i}: {true}", data=name, split=split, i=index, true=true)
     return Subject(
-        f"{name} {split} {index} {found.fingerprint}", Picture(image, words, image.size), words, true
-    )
+        f"{name} {split} {index} {found.fingerprint}", Picture(image, words, image.size), words, true,
+        of=(name, split, int(index)),
+    )  # fmt: skip
 
 
 def drawn_link() -> Subject | None:

@@ -6,14 +6,14 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer import checkpoints, data, jobs, reach
+from explorer import checkpoints, data
 from explorer.analysis import cam, survey
 from explorer.analysis.classification import confusion, top_confusions
 from explorer.analysis.survey import Survey
 from explorer.checkpoints import Card
 from explorer.data import ImageSet
-from explorer.text import N_, Missing, Problem, language, t
-from explorer.ui import cache, evidence, explaining, overlays, progress, surveyed, widgets
+from explorer.text import N_, Missing, language, t
+from explorer.ui import cache, evidence, explaining, offers, overlays, surveyed, widgets
 from explorer.ui.evidence import kept
 from explorer.ui.picker import Item, picture_strip
 from explorer.ui.widgets import plain
@@ -98,43 +98,17 @@ def _computed_here(card: Card, images: ImageSet) -> Survey:
 
 
 def _offer_job(card: Card, split: str, count: int) -> None:
-    """The button that makes the maps of a large data set; once pressed, how far that is and how it ended."""
+    """The button that makes the maps of a large data set."""
     about = {"name": card.name, "split": split}
-    if reach.public_mode():
-        st.info(
-            t("This server is public: only its owner can make the maps of a whole data set "
-              "(python -m explorer survey {name} --split {split}).", **about),
-            icon=":material/lock:",
-        )  # fmt: skip
-        return
-    job = jobs.latest(_job_key(**about))
-    if job and job.live:
-        progress.follow(job.id)
-        return
-    if job and st.query_params.get("job") == job.id:
-        progress.ended(job)
-    problem = st.session_state.pop("job problem", None)
-    if problem:
-        st.error(str(problem), icon=":material/warning:")
-    widgets.empty_state(
+    offers.offer(
+        ["survey", card.name, "--split", split],
         t("The maps of {name} over the {n} pictures of {data}, {split}, have not been made yet; it takes some minutes.",
-          n=f"{count:,}", data=card.data, **about)
+          n=f"{count:,}", data=card.data, **about),
+        t("Make the maps"),
+        t("This server is public: only its owner can make the maps of a whole data set "
+          "(python -m explorer survey {name} --split {split}).", **about),
+        "calculate", "survey",
     )  # fmt: skip
-    st.button(t("Make the maps"), key="survey", on_click=_begin, kwargs=about, type="primary",
-              icon=":material/calculate:")  # fmt: skip
-
-
-def _job_key(name: str, split: str) -> str:
-    return f"survey {name} {split}"
-
-
-def _begin(name: str, split: str) -> None:
-    """Submit the job and put its id into the address (a callback, so a Problem is kept for the next run to show)."""
-    try:
-        words = ["survey", name, "--split", split]
-        st.query_params["job"] = jobs.submit(words, "survey", _job_key(name, split), device="cpu")
-    except Problem as problem:
-        st.session_state["job problem"] = problem
 
 
 def _source(card: Card, found: Survey, n: int) -> str:

@@ -30,6 +30,10 @@ EXTENSIONS = ["png", "jpg", "jpeg", "webp"]
 HEIC = ["heic", "heif"]  # not readable, but whoever drops one is told what to do instead
 FIRST = "flower"  # the sample that is shown before anything is chosen
 _KEPT, _CARRIED = "uploaded pictures", "carried picture"
+_DROPPED, _PAGE = (
+    "dropped here",
+    "page with the drop zone",
+)  # the id of what it holds, and the page of the last run
 
 # A file on its way in would otherwise be spooled to disk beyond 1 MB.
 MultiPartParser.spool_max_size = 2 * LOCAL_MB * 1_000_000
@@ -104,6 +108,26 @@ def _let_go(file: UploadedFile) -> None:
 def carry(found: tuple[str, Picture] | None) -> None:
     """Have a picture that the session brought, with its id, at hand on other pages; None: no longer."""
     st.session_state[_CARRIED] = found
+
+
+def take(new: tuple[str, Picture] | None) -> bool:
+    """Carry what the drop zone of this page holds; what was taken out of it again is carried no longer. Returns whether
+    it was dropped just now. An empty drop zone that one comes back to says nothing: see `arrive`."""
+    before = st.session_state.get(_DROPPED)
+    st.session_state[_DROPPED] = new and new[0]
+    if new and new[0] != before:
+        carry(new)
+        return True
+    if before and not new and (carried() or ("",))[0] == before:
+        carry(None)
+    return False
+
+
+def arrive(page: str) -> None:
+    """Told every run which page it is: on another one the drop zone begins empty."""
+    if page != st.session_state.get(_PAGE):
+        st.session_state[_PAGE] = page
+        st.session_state.pop(_DROPPED, None)
 
 
 def carried() -> tuple[str, Picture] | None:

@@ -152,7 +152,9 @@ def select(
     fresh = (page, asked) != known.get(key, (page, None))  # a visit, another page, a link, or the back button
     if value is None or fresh:
         value = asked if asked in options else value if sticky else first
-    if value not in options:
+    if (
+        not isinstance(value, str) or value not in options
+    ):  # a list: another page chooses several under this key
         value = first
     # The same key on another page is another widget: what the page before had is still read under the key, but the
     # new widget begins with its own first value unless one is set in this very run.
@@ -287,9 +289,10 @@ def large_type() -> bool:
     return bool(st.session_state.get("large"))
 
 
-def chart(spec: dict, key: str, alt: str, on_select: Any = None) -> Any:
+def chart(spec: dict, key: str, alt: str, on_select: Any = None, width: str = "stretch") -> Any:
     """A Vega-Lite chart from `explorer.views`. on_select: "rerun" or a callback makes it clickable.
 
+    width: "stretch", or "content" for a chart whose two sides belong together
     Returns what is selected when it is clickable. Type in a chart grows with the large-type switch.
     """
     return st.vega_lite_chart(
@@ -298,7 +301,7 @@ def chart(spec: dict, key: str, alt: str, on_select: Any = None) -> Any:
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
-        width="stretch",
+        width=width,
     )
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from explorer.analysis import fid
 from explorer.text import N_, t
 from explorer.views import style
-from explorer.views.figure import title
+from explorer.views.figure import title, wrapped
 from explorer.views.measures import percent
 from explorer.views.rows import Rows, numbers
+from explorer.views.scores import cautioned
 
 SHAPES = ("circle", "square")  # of the points of the nets: colour is never the only sign
 AXIS = 52  # pixels that the numbers left of every small chart take, so that the charts stand above each other
@@ -56,9 +57,28 @@ def nearest(rows: Rows, at: float) -> int:
 
 def stack(nets: Mapping[str, Rows], at: float, dark: bool = False) -> dict[str, dict]:
     """The charts of every measure that a row has, to stand above each other: the legend on the first, the axis of all
-    below the last."""
+    below the last. The first also says why an FID is missing where one is."""
     there = [what for what in MEASURES if over_time(nets, what, at)]
-    return {what: over_time(nets, what, at, dark, what == there[0], what == there[-1]) for what in there}
+    charts = {what: over_time(nets, what, at, dark, what == there[0], what == there[-1]) for what in there}
+    if there:
+        charts[there[0]]["title"]["subtitle"] += [
+            line for each in unscored(nets) for line in wrapped(each, 60)
+        ]
+    return charts
+
+
+def unscored(nets: Mapping[str, Rows]) -> list[str]:
+    """A sentence for each net that has no FID at some moment, on why that is so."""
+    said = []
+    for name, rows in nets.items():
+        lacking = [row for row in rows if math.isnan(numbers([row.get("fid")])[0])]
+        kept = numbers([row.get("n") for row in lacking])
+        if lacking and (kept < fid.LEAST).all():
+            said.append(t("{name}: no FID of {n} pictures a moment; it needs at least {least}.",
+                          name=name, n=f"{kept.max():.0f}", least=fid.LEAST))  # fmt: skip
+        elif lacking:
+            said.append(t("{name}: no FID yet: python -m explorer runs moments RUN {name}", name=name))
+    return said
 
 
 def over_time(
@@ -79,7 +99,12 @@ def over_time(
     if not points:
         return None
     now = {name: columns[name][nearest(rows, at)] for name, rows in nets.items() if rows}
-    said = [f"{name} {measure.show(value) if math.isfinite(value) else '–'}" for name, value in now.items()]
+    said = " · ".join(
+        f"{name} {measure.show(value) if math.isfinite(value) else '–'}" for name, value in now.items()
+    )
+    sizes = _sizes(nets) if what == "fid" else []
+    if sizes:
+        said = cautioned(said, *min(sizes, key=min))
     seen = [row["images"] for rows in nets.values() for row in rows]
     x = {
         "type": "quantitative", "title": t("pictures seen in the training") if last else None,
@@ -96,7 +121,7 @@ def over_time(
     colour, shape = _keys(nets, dark, first)
     levels = [] if measure.chance is None else [rule("y", "level", measure.chance, y, style.MUTED)]
     return {
-        "title": title(_label(what, nets), " · ".join(said)),
+        "title": title(_label(what, nets), said),
         "width": "container",
         "height": 90,
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -146,11 +171,15 @@ def _keys(nets: Iterable[str], dark: bool, legend: bool) -> tuple[dict, dict]:
 
 def _label(what: str, nets: Mapping[str, Rows]) -> str:
     """What a measure is called; an FID with its N, with all of them where they differ."""
-    sizes = [(row.get("fid_n"), row.get("reference_n")) for rows in nets.values() for row in rows]
-    known = dict.fromkeys(pair for pair in sizes if all(isinstance(n, int) for n in pair))
-    if what == "fid" and known:
-        return " / ".join(fid.label(n, m, "train") for n, m in known)
+    if what == "fid" and (sizes := _sizes(nets)):
+        return " / ".join(fid.label(n, m, "train") for n, m in sizes)
     return t(MEASURES[what].label)
+
+
+def _sizes(nets: Mapping[str, Rows]) -> list[tuple[int, int]]:
+    """The pairs (drawn pictures, training pictures) that the nets' FIDs are of."""
+    pairs = [(row.get("fid_n"), row.get("reference_n")) for rows in nets.values() for row in rows]
+    return list(dict.fromkeys(pair for pair in pairs if all(isinstance(n, int) for n in pair)))
 
 
 def histogram(

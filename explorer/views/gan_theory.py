@@ -15,10 +15,10 @@ WINDOW, POINTS = (-8.0, 8.0), 241  # of the line that is drawn
 HILL, BOTH, NONE = 0.5, 0.12, 0.05
 
 
-def verdict(game: Game, generated: Density) -> str:
-    """What is seen of the game on the line against the two hills of `gan_theory.DATA`."""
+def verdict(game: Game, generated: Density, data: Density = DATA) -> str:
+    """What is seen of the game on the line; data: two hills that stand apart, as `gan_theory.hills` gives them."""
     value = f"{game.value:.3f}".replace("-", "−")
-    hills = sorted(generated.near(mean, 2 * width) for mean, width in zip(DATA.means, DATA.widths))
+    hills = sorted(generated.near(mean, 2 * width) for mean, width in zip(data.means, data.widths))
     if game.divergence < 1e-6:
         return t("The value is {value}, its least: they meet, and D* is 1/2 everywhere", value=value)
     if game.divergence > 0.9 * math.log(2):
@@ -30,8 +30,8 @@ def verdict(game: Game, generated: Density) -> str:
     return t("The value is {value}: p_g overlaps the data only in part", value=value)
 
 
-def game_chart(game: Game, generated: Density, dark: bool = False) -> dict:
-    """Both densities, and over them D* on an axis of its own at the right, a line at 1/2."""
+def game_chart(game: Game, generated: Density, dark: bool = False, data: Density = DATA) -> dict:
+    """Both densities, and over them D* on an axis of its own at the right, a line at 1/2; data: as for `verdict`"""
     x = np.linspace(*WINDOW, POINTS)
     columns = [np.interp(x, game.x, each) for each in (game.data, game.generated, game.discriminator)]
     rows = [
@@ -76,7 +76,7 @@ def game_chart(game: Game, generated: Density, dark: bool = False) -> dict:
     }  # fmt: skip
     return {
         "title": title(
-            verdict(game, generated), t("computed on {n} points of the line", n=f"{len(game.x):,}")
+            verdict(game, generated, data), t("computed on {n} points of the line", n=f"{len(game.x):,}")
         ),
         "width": "container",
         "height": 260,

@@ -45,7 +45,12 @@ def png(image: Image.Image) -> bytes:
 
 def data_uri(image: Image.Image) -> str:
     """The picture as a data: address (PNG), to stand inside a chart or a page without a file."""
-    return "data:image/png;base64," + base64.b64encode(png(image)).decode("ascii")
+    return png_uri(png(image))
+
+
+def png_uri(file: bytes) -> str:
+    """A PNG file as a data: address."""
+    return "data:image/png;base64," + base64.b64encode(file).decode("ascii")
 
 
 def jpeg_uri(image: Image.Image) -> str:

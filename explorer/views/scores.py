@@ -1,17 +1,29 @@
 """Charts of what scores are worth: FID over the number of pictures, over faults, against the time that it takes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
+from explorer.analysis import fid
 from explorer.text import t
 from explorer.views import style
 from explorer.views.figure import title
 
+INKS = (1, 3, 5, 0)  # of the class colours, for checkpoints and samplers: all stand out on either ground
+MARKS = ("circle", "square", "diamond", "triangle-up")
 MEASURES = {"fid": "FID", "kid": "KID", "precision": "precision", "recall": "recall"}  # of the faults
 
 
-def fitted(curve: Sequence[tuple[int, float]]) -> tuple[float, float]:
-    """(value at endlessly many pictures, slope) of the line through FID over 1/N, by least squares."""
+def cautioned(words: str, n: int, m: int) -> str:
+    """What is said of an FID of n pictures against m, and that these are few where they are."""
+    return words if min(n, m) >= fid.ENOUGH else f"{words} · {t(fid.FEW)}"
+
+
+def fitted(curve: Sequence[tuple[int, float]]) -> tuple[float, float, float]:
+    """(value at endlessly many pictures, slope, standard error of the value) of the line through FID over 1/N, by least
+    squares; the error is NaN below three points, and too small: the points share pictures."""
     inverse = [1 / n for n, _ in curve]
     mean_x, mean_y = sum(inverse) / len(curve), sum(value for _, value in curve) / len(curve)
     spread = sum((x - mean_x) ** 2 for x in inverse)
@@ -20,43 +32,68 @@ def fitted(curve: Sequence[tuple[int, float]]) -> tuple[float, float]:
         if spread
         else 0.0
     )
-    return mean_y - slope * mean_x, slope
+    limit, error = mean_y - slope * mean_x, math.nan
+    if len(curve) > 2 and spread:
+        rest = sum((value - limit - slope * x) ** 2 for x, (_, value) in zip(inverse, curve))
+        error = math.sqrt(rest / (len(curve) - 2) * (1 / len(curve) + mean_x**2 / spread))
+    return limit, slope, error
 
 
-def over_n(curves: Mapping[str, Sequence[tuple[int, float]]], n: int, dark: bool = False) -> dict:
+def limits(
+    curves: Mapping[str, Sequence[tuple[int, float]]], reference: tuple[int, str]
+) -> dict[str, list[str]]:
+    """Columns of words, a row a checkpoint: its FID by the most pictures that were drawn, and by endlessly many with
+    the standard error of the fit. curves, reference: as `over_n` takes them"""
+    rows = []
+    for name, curve in curves.items():
+        (most, value), (limit, _, error) = curve[-1], fitted(curve)
+        told = f"{limit:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "")
+        rows.append((f"**{name}**", f"{value:.2f}", fid.label(most, *reference), told))
+    heads = (t("Model"), "FID", t("measured as"), t("FID-infinity, ± error of the fit"))
+    return {head: [row[k] for row in rows] for k, head in enumerate(heads)}
+
+
+def over_n(
+    curves: Mapping[str, Sequence[tuple[int, float]]],
+    n: int,
+    dark: bool = False,
+    reference: tuple[int, str] | None = None,
+) -> dict:
     """FID over the number of pictures, a line a checkpoint; curves: name -> (N, FID), ascending;  n: the one looked at.
 
     The line is limit + slope / N through the points, drawn on to smaller and larger N.
+    reference: what is compared with, (50_000, "train"); None: the caller says it
     """
     points = [
         {"name": name, "n": size, "fid": value} for name, curve in curves.items() for size, value in curve
     ]
-    sizes = sorted({round(500 * 1.2**k) for k in range(14)} | {n})
+    # Close enough on a logarithmic axis for what is no straight line there.
+    sizes = sorted({*np.geomspace(min(n, 500), max(n, 5000), 26).round().astype(int).tolist(), n})
     lines = [
         {"name": name, "n": size, "fid": limit + slope / size}
         for name, curve in curves.items()
-        for limit, slope in [fitted(curve)]
+        for limit, slope, _ in [fitted(curve)]
         for size in sizes
     ]
     name, curve = next(iter(curves.items()))
-    limit, slope = fitted(curve)
+    limit, slope, _ = fitted(curve)
     words = t(
         "{name}: FID {value} by {n} pictures, {limit} by endlessly many",
         name=name, value=f"{limit + slope / n:.1f}", n=f"{n:,}", limit=f"{limit:.1f}",
     )  # fmt: skip
-    colour = {
-        "field": "name", "type": "nominal", "title": None,
-        "scale": {"domain": list(curves), "range": style.class_colours(len(curves) + 1, dark)[1:]},
-        "legend": {"orient": "bottom", "labelLimit": 300},
-    }  # fmt: skip
+    colour, shape = _keys("name", list(curves), dark)
     x = {
         "field": "n",
         "type": "quantitative",
         "title": t("pictures"),
-        "scale": {"type": "log"},
+        "scale": {"type": "log", "nice": False},
         "axis": {"tickCount": 5},
     }
-    y = {"field": "fid", "type": "quantitative", "title": "FID", "scale": {"zero": False}}
+    label, m = "FID", n
+    if reference:
+        m, of = reference
+        label = t("FID against {m} {reference}", m=fid.short(m), reference=of)
+    y = {"field": "fid", "type": "quantitative", "title": label, "scale": {"zero": False}}
     tooltip = [
         {"field": "name", "title": t("checkpoint")},
         {"field": "n", "title": t("pictures"), "format": ","},
@@ -64,7 +101,7 @@ def over_n(curves: Mapping[str, Sequence[tuple[int, float]]], n: int, dark: bool
     ]
     shared = {"x": x, "y": y, "color": colour, "tooltip": tooltip}
     return {
-        "title": title(words, t("points: measured on subsets; line: limit + c / N, fitted")),
+        "title": title(words, cautioned(t("points: measured on subsets; line: limit + c / N, fitted"), n, m)),
         "width": "container",
         "height": 260,
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -73,7 +110,7 @@ def over_n(curves: Mapping[str, Sequence[tuple[int, float]]], n: int, dark: bool
             {
                 "data": {"values": points},
                 "mark": {"type": "point", "filled": True, "size": 60},
-                "encoding": shared,
+                "encoding": {**shared, "shape": shape},
             },
             {
                 "data": {"values": [{"n": n}]},
@@ -84,16 +121,27 @@ def over_n(curves: Mapping[str, Sequence[tuple[int, float]]], n: int, dark: bool
     }
 
 
-def faults(
-    rows: Sequence[Mapping[str, Any]], unit: str, live: Mapping[str, Any] | None, dark: bool = False
-) -> dict:
-    """Four small charts of one fault: FID, KID, precision, recall over its strength.
+def _keys(field: str, names: Sequence[str], dark: bool) -> tuple[dict, dict]:
+    """The colours and the marks of names, with one legend below: colour is never the only sign."""
+    inks = style.class_colours(10, dark)
+    shared = {
+        "field": field,
+        "type": "nominal",
+        "title": None,
+        "legend": {"orient": "bottom", "labelLimit": 300},
+    }
+    colours = [inks[INKS[k % len(INKS)]] for k in range(len(names))]
+    marks = [MARKS[k % len(MARKS)] for k in range(len(names))]
+    return (
+        {**shared, "scale": {"domain": list(names), "range": colours}},
+        {**shared, "scale": {"domain": list(names), "range": marks}},
+    )
 
-    rows: as analysis.perturbing.rows gives them, of one kind, strength 0 among them;  live: a row measured just now
-    """
-    accent = style.ACCENT_ON_DARK if dark else style.ACCENT
-    values = [dict(row) for row in sorted(rows, key=lambda row: row["strength"])]
-    first, last = values[0], values[-1]
+
+def fault_words(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """(what is seen of one fault, n and source), for above its charts; rows: as `faults` has them."""
+    rows = sorted(rows, key=lambda row: row["strength"])
+    first, last = rows[0], rows[-1]
     words = t(
         "From {a} to {b}: FID {fid_a} to {fid_b}, precision {p_a} to {p_b}, recall {r_a} to {r_b}",
         a=f"{first['strength']:g}", b=f"{last['strength']:g}",
@@ -101,30 +149,51 @@ def faults(
         p_a=f"{first['precision']:.2f}", p_b=f"{last['precision']:.2f}",
         r_a=f"{first['recall']:.2f}", r_b=f"{last['recall']:.2f}",
     )  # fmt: skip
+    n, m = first["n"], first["reference_n"]
+    source = t("n = {n} test pictures each, against {m} training pictures", n=f"{n:,}", m=f"{m:,}")
+    return words, cautioned(source, n, m)
+
+
+def faults(
+    rows: Sequence[Mapping[str, Any]], unit: str, live: Mapping[str, Any] | None, dark: bool = False
+) -> dict[str, dict]:
+    """A small chart for each of MEASURES over the strength of one fault, each as wide as its place.
+
+    rows: as analysis.perturbing.rows gives them, of one kind, strength 0 among them;  live: a row measured just now
+    """
+    accent = style.ACCENT_ON_DARK if dark else style.ACCENT
+    values = [dict(row) for row in sorted(rows, key=lambda row: row["strength"])]
 
     def chart(key: str, name: str) -> dict:
         encoding = {
-            "x": {"field": "strength", "type": "quantitative", "title": unit},
-            "y": {"field": key, "type": "quantitative", "title": name},
+            "x": {"field": "strength", "type": "quantitative", "title": unit, "axis": {"tickCount": 5}},
+            "y": {"field": key, "type": "quantitative", "title": name, "axis": {"tickCount": 4}},
             "tooltip": [
                 {"field": "strength", "title": unit},
                 {"field": key, "title": name, "format": ".4g"},
                 {"field": "n", "title": t("pictures"), "format": ","},
             ],
         }
-        layers = [{"mark": {"type": "line", "point": {"size": 50}, "color": accent}, "encoding": encoding}]
+        layers = [
+            {
+                "mark": {"type": "line", "point": {"size": 50, "color": accent}, "color": accent},
+                "encoding": encoding,
+            }
+        ]
         if live:
-            spot = {"type": "point", "filled": True, "size": 140, "shape": "diamond", "color": style.CHOSEN}
+            spot = {
+                "type": "point", "filled": True, "size": 140, "shape": "diamond", "color": style.CHOSEN, "opacity": 1,
+            }  # fmt: skip
             layers.append({"data": {"values": [dict(live)]}, "mark": spot, "encoding": encoding})
-        return {"width": 190, "height": 150, "layer": layers}
+        return {
+            "width": "container",
+            "height": 150,
+            "autosize": {"type": "fit-x", "contains": "padding"},
+            "data": {"values": values},
+            "layer": layers,
+        }
 
-    return {
-        "title": title(words, t("n = {n} test pictures each, against {m} training pictures",
-                                n=f"{first['n']:,}", m=f"{first['reference_n']:,}")),
-        "data": {"values": values},
-        "columns": 4,
-        "concat": [chart(key, name) for key, name in MEASURES.items()],
-    }  # fmt: skip
+    return {key: chart(key, name) for key, name in MEASURES.items()}
 
 
 def time_against_fid(rows: Sequence[Mapping[str, Any]], dark: bool = False) -> dict:
@@ -137,7 +206,9 @@ def time_against_fid(rows: Sequence[Mapping[str, Any]], dark: bool = False) -> d
         best=best["label"], fid=f"{best['fid']:.1f}", ms=f"{best['milliseconds']:.0f}",
         quick=quick["label"], other=f"{quick['fid']:.1f}", less=f"{quick['milliseconds']:.0f}",
     )  # fmt: skip
-    names = list(dict.fromkeys(row["sampler"] for row in values))
+    names, n, m = list(dict.fromkeys(row["sampler"] for row in values)), best["n"], best["reference_n"]
+    source = t("n = {n} pictures, against {m} training pictures, on the machine that measured them",
+               n=f"{n:,}", m=f"{m:,}")  # fmt: skip
     encoding = {
         "x": {
             "field": "milliseconds",
@@ -145,20 +216,21 @@ def time_against_fid(rows: Sequence[Mapping[str, Any]], dark: bool = False) -> d
             "title": t("ms a picture"),
             "scale": {"type": "log"},
         },
-        "y": {"field": "fid", "type": "quantitative", "title": "FID", "scale": {"zero": False}},
+        "y": {
+            "field": "fid",
+            "type": "quantitative",
+            "title": fid.label(n, m, "train"),
+            "scale": {"zero": False},
+        },
     }
-    colour = {
-        "field": "sampler", "type": "nominal", "title": None, "legend": {"orient": "bottom"},
-        "scale": {"domain": names, "range": style.class_colours(len(names) + 1, dark)[1:]},
-    }  # fmt: skip
+    colour, shape = _keys("sampler", names, dark)
     tooltip = [
         {"field": "label", "title": t("sampler, steps")},
         {"field": "fid", "title": "FID", "format": ".2f"},
         {"field": "milliseconds", "title": t("ms a picture"), "format": ".1f"},
     ]
     return {
-        "title": title(words, t("n = {n} pictures, against {m} training pictures, on the machine that measured them",
-                                n=f"{best['n']:,}", m=f"{best['reference_n']:,}")),
+        "title": title(words, cautioned(source, n, m)),
         "width": "container",
         "height": 280,
         "autosize": {"type": "fit-x", "contains": "padding"},
@@ -167,7 +239,7 @@ def time_against_fid(rows: Sequence[Mapping[str, Any]], dark: bool = False) -> d
             {"mark": {"type": "line", "strokeWidth": 1.5},
              "encoding": {**encoding, "color": colour, "order": {"field": "steps"}}},
             {"mark": {"type": "point", "filled": True, "size": 70},
-             "encoding": {**encoding, "color": colour, "tooltip": tooltip}},
+             "encoding": {**encoding, "color": colour, "shape": shape, "tooltip": tooltip}},
             {"mark": {"type": "text", "dy": -11, "fontSize": 11},
              "encoding": {**encoding, "color": colour, "text": {"field": "steps"}}},
         ],

@@ -16,9 +16,10 @@ CLASS_COLOURS = (
 ON_DARK = {"#332288": "#7A6BD6", "#117733": "#2FA35A", "#882255": "#C25A8C", "#AA4499": "#C06BB3"}
 RIGHT, WRONG = "#117733", "#CC6677"
 RIGHT_MARK, WRONG_MARK = "✓", "✗"  # colour is never the only sign
-ACCENT, ACCENT_ON_DARK = "#0B6E99", "#5BB8E0"
+ACCENT, ACCENT_ON_DARK = "#096289", "#5BB8E0"
 CHOSEN = "#E8590C"  # the frame around what was clicked: stands out on cividis, vik and both grounds
 EMPTY = "#8A8A8A22"  # a cell that counts nothing: a breath of grey on either ground
+INK, INK_ON_DARK = "#141619", "#ECEAE4"  # of type in a chart that the theme does not reach
 MUTED = "#8A8A8A"  # guide lines and second thoughts, legible on either ground
 
 

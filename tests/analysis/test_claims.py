@@ -8,7 +8,7 @@ from explorer.checkpoints import Card
 BASE = {"recall": 0.5, "coverage": 0.5, "precision": 0.6, "fid_5k_train50k": 40.0, "milliseconds": 5.0}
 
 
-def card(model: str, recipe: str = "", data: str = "cifar10", **scores: float) -> Card:
+def card(model: str, recipe: str = "", data: str = "cifar10", **scores: object) -> Card:
     return Card(
         f"{data}-{model}-{recipe or 'ours'}", model, data, ("a", "b"), (0.5,) * 3, (0.2,) * 3, "0" * 64,
         recipe={"name": recipe or model}, metrics={"samples": BASE | scores},
@@ -71,4 +71,13 @@ def test_every_claim_is_one_that_the_slides_make() -> None:
 
     made = reported.figures()["claims.generators"].value
     assert all(claim.text in made for claim in claims.CLAIMS.values())
-    assert set(claims.WORDS) == {"holds", "fails", "mixed", "equal"}
+    assert set(claims.WORDS) == {"holds", "fails", "mixed", "equal", "apart"}
+    assert {name for claim in claims.CLAIMS.values() for name in claim.measures} == set(claims.LABELS)
+
+
+def test_milliseconds_of_different_machines_decide_nothing() -> None:
+    fast, slow = {"milliseconds": 0.5, "device": "CPU, 2 threads"}, {"device": "CPU, 2 threads"}
+    assert verdict("faster", fast, slow) == "holds"
+    assert verdict("faster", fast, slow | {"device": "NVIDIA L4"}) == "apart"
+    assert verdict("faster", fast, {}) == "apart", "of one nobody knows the machine"
+    assert verdict("diverse", fast, {"recall": 0.7, "coverage": 0.7}) == "holds"

@@ -168,6 +168,30 @@ def test_packed_statistics_come_back_bit_for_bit(features) -> None:
     assert np.array_equal(again.total, one.total) and np.array_equal(again.outer, one.outer)
 
 
+def test_packed_small_a_reference_gives_the_same_fid(features) -> None:
+    one, other = statistics(features(700) + 50), statistics(2 * features(900, 2, 0.4) + 50)
+    again = reference.unpack(reference.pack_small(one))
+    assert again.n == one.n and np.array_equal(again.total, one.total)
+    assert len(reference.pack_small(one)) < len(reference.pack(one))
+    assert fid(again, other).value == pytest.approx(fid(one, other).value, rel=1e-6)
+    sums = Statistics(one.n, one.total, one.outer.astype(np.float32).astype(np.float64))
+    lost, kept = (abs(found.covariance - one.covariance).max() for found in (sums, again))
+    assert lost > 100 * kept, "the sums would not bear the rounding"
+
+
+def test_shipped_statistics_are_found_where_none_are_kept(tmp_path, monkeypatch, features) -> None:
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(reference, "SHIPPED", tmp_path / "shipped")
+    one, other = statistics(features(600)), statistics(features(700, 1))
+    assert reference.kept("f" * 64) is None
+    reference.SHIPPED.mkdir()
+    (reference.SHIPPED / reference.path("f" * 64).name).write_bytes(reference.pack_small(one))
+    assert reference.kept("f" * 64).n == 600
+    assert reference.kept("e" * 64) is None
+    reference.keep("f" * 64, other)
+    assert reference.kept("f" * 64).n == 700, "what this machine has computed comes first"
+
+
 def test_a_reference_is_never_taken_for_another(tmp_path, monkeypatch, features) -> None:
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     first = statistics(features(500))

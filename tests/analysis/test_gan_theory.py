@@ -79,6 +79,12 @@ def test_far_apart_the_value_goes_to_nothing_and_the_discriminator_is_sure() -> 
     assert at == pytest.approx([1, 1, 0])
 
 
+def test_the_further_the_hills_stand_apart_the_less_one_normal_can_do() -> None:
+    assert gan_theory.hills(4.0) == DATA
+    values = [play(Density((0.0,), (1.0,)), gan_theory.hills(apart)).value for apart in (2.4, 4.0, 8.0)]
+    assert values == sorted(values) and LEAST < values[0] < values[-1] < 0
+
+
 def test_a_share_of_a_density() -> None:
     assert DATA.near(2, 1.2) == pytest.approx(0.5 * 0.9545, abs=1e-4)
     assert DATA.near(0, 100) == pytest.approx(1)

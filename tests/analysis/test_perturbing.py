@@ -46,6 +46,20 @@ def test_classes_are_left_out_and_pictures_repeated(digits: data.ImageSet) -> No
         perturbing.chosen(digits.labels, "classes", 9, 1000)
 
 
+def test_whole_strengths_are_rounded_and_nothing_spoilt_is_said_as_each_fault_says_it(digits) -> None:
+    for kind, spec in PERTURBATIONS.items():
+        assert perturbing.check(kind, 2.4) == (2 if spec.whole else 2.4)
+        assert spec.low <= spec.none < spec.strengths[0]
+        assert not spec.whole or all(float(strength).is_integer() for strength in spec.strengths)
+        count = 200 if kind == "classes" else 300
+        plain = perturbing.spoilt(digits, kind, spec.none, count)
+        assert np.array_equal(plain, digits.images[perturbing.chosen(digits.labels, "blur", 0, count)])
+    table = [{"kind": "blur", "strength": 0.0}, *({"kind": kind, "strength": 2.0} for kind in PERTURBATIONS)]
+    found = perturbing.of_kind(table, "repeats")
+    assert [(row["kind"], row["strength"]) for row in found] == [("repeats", 1), ("repeats", 2)]
+    assert perturbing.of_kind(table, "blur") == table[:2]
+
+
 @pytest.mark.parametrize(
     ("kind", "strength", "words"),
     [

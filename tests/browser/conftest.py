@@ -8,10 +8,13 @@ from tests.browser.harness import CHROMIUM, FLAGS, Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every test that opens the browser carries the marker and is skipped where there is none."""
+    """Every test that opens the browser carries the marker and is skipped where there is none. In `make test` Chromium
+    looks at every page once, in test_frame.py; what people do there is `make test-slow`."""
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+            if item.path.name != "test_frame.py":
+                item.add_marker(pytest.mark.slow)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason="no Chromium: install Debian's package chromium"))
 

@@ -98,7 +98,7 @@ def test_the_files_lie_behind_one_button_that_the_keyboard_opens(browser_page, a
     settled(browser_page)
     files = browser_page.get_by_role("button", name="Predictions, CSV")
     assert files.count() == 0  # not drawn before they are asked for
-    browser_page.get_by_test_id("stPopoverButton").press("Enter")
+    browser_page.get_by_role("button", name="Download", exact=True).press("Enter")
     with browser_page.expect_download() as saved:
         files.click()
     assert saved.value.suggested_filename == "digits-a-test-1.csv"

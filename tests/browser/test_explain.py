@@ -110,6 +110,27 @@ def test_an_upload_comes_along_from_predict(page, server: Server) -> None:
     page.get_by_role("img", name=re.compile("^ship with the map for")).wait_for()
 
 
+def test_an_upload_stays_on_the_way_over_other_pages_until_it_is_taken_out(page, server: Server) -> None:
+    out = io.BytesIO()
+    Image.linear_gradient("L").resize((300, 200)).convert("RGB").save(out, "PNG")
+    page.goto(f"{server.url}/explain?model={MODEL}&model=cifar10-resnet18")
+    settled(page)
+    zone = page.locator('[data-testid="stFileUploaderDropzoneInput"], input[type="file"]').first
+    zone.set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    mine = page.get_by_role("img", name=re.compile("^mine.png with the map for")).first
+    mine.wait_for()
+    for title in ("Retrieve", "Evaluate", "Predict"):  # Retrieve chooses one model where Explain has two
+        page.get_by_role("link", name=title, exact=True).click()
+        page.get_by_role("heading", name=title, exact=True).wait_for()
+        settled(page)
+        assert page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0
+    page.get_by_role("link", name="Explain", exact=True).click()
+    mine.wait_for()
+    zone.set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()})
+    page.get_by_test_id("stFileUploaderDeleteBtn").get_by_role("button").click()
+    page.get_by_role("img", name=re.compile("^dog with the map for")).first.wait_for()
+
+
 def test_a_long_map_can_be_cancelled(page, server: Server) -> None:
     page.goto(f"{server.url}/explain?model=cifar10-resnet18&part=methods")
     settled(page)

@@ -7,11 +7,15 @@ from websockets.sync.client import connect
 
 
 class Session:
-    """A visitor of a page (path "" or "evaluate", query "split=test"); `elements`: what the last run drew."""
+    """A visitor of a page (path "" or "evaluate", query "split=test"); `elements`: what the last run drew.
+
+    sliders: by their names in the address: (id, id of the fragment that they stand in, "" for none)
+    """
 
     def __init__(self, port: int, path: str = "", query: str = ""):
         self.path, self.query, self.page_hash = path, query, ""
         self.elements: list = []  # of Element, Streamlit's message for one thing on the page
+        self.sliders: dict[str, tuple[str, str]] = {}
         self.connection = connect(
             f"ws://127.0.0.1:{port}/_stcore/stream",
             subprotocols=["streamlit"],
@@ -30,11 +34,22 @@ class Session:
 
     def run(self) -> "Session":
         """Run the page's script once, to its end, as a click does that changes nothing."""
+        return self._ask()
+
+    def move(self, name: str, to: str) -> "Session":
+        """Move a slider over words, by its name in the address; in a fragment, that alone runs."""
+        slider, fragment = self.sliders[name]
+        return self._ask(slider, to, fragment)
+
+    def _ask(self, slider: str = "", to: str = "", fragment: str = "") -> "Session":
         from streamlit.proto.BackMsg_pb2 import BackMsg
         from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
         ask = BackMsg()
         ask.rerun_script.query_string = self.query
+        ask.rerun_script.fragment_id = fragment
+        if slider:
+            ask.rerun_script.widget_states.widgets.add(id=slider).string_array_value.data.append(to)
         if self.page_hash:
             ask.rerun_script.page_script_hash = self.page_hash
         else:
@@ -50,7 +65,11 @@ class Session:
             elif kind == "navigation":
                 self.page_hash = message.navigation.page_script_hash
             elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
-                self.elements.append(message.delta.new_element)
+                element = message.delta.new_element
+                self.elements.append(element)
+                if element.HasField("slider"):
+                    place = element.slider.id, message.delta.fragment_id
+                    self.sliders[element.slider.query_param_key] = place
             elif kind == "script_finished":
                 return self
 

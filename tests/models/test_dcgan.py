@@ -62,13 +62,13 @@ def test_without_spectral_norm_no_weight_is_held() -> None:
 
 @pytest.mark.parametrize("spectral", [True, False])
 def test_another_label_adds_the_projection_of_what_was_seen(spectral: bool) -> None:
-    """Miyato and Koyama 2018: f(x) + <told(y), pooled(x)>."""
+    """Miyato and Koyama 2018: f(x) + <told(y), sum over the map of x>."""
     net, x = judge(spectral=spectral).eval(), pictures()
     with torch.no_grad():
         seen = x
         for conv, norm in zip(net.convs, net.norms):
             seen = F.leaky_relu(norm(conv(seen)), 0.2)
-        pooled = seen.mean((2, 3))
+        pooled = seen.sum((2, 3))
         a, b = torch.tensor([0, 1, 2, 3]), torch.tensor([9, 9, 2, 4])
         apart = net(x, a) - net(x, b)
         expected = ((net.told.weight[a] - net.told.weight[b]) * pooled).sum(1)

@@ -483,7 +483,10 @@ def test_an_evaluation_tells_the_same_twice_and_changes_nothing(digits, model: s
     assert differences(snapshot(looked), snapshot(blind)) == []
     if model == "dcgan":  # what it was judged by comes along
         judged = found.pop("drawn")
-        assert judged.dtype == np.uint8 and judged.shape == (40, 3, 32, 32)
+        assert judged.dtype == np.uint8 and judged.shape == (1000, 3, 32, 32), "enough for an FID"
+        assert found["kid"] == pytest.approx(Distance(held)(judged[:40]), abs=1e-9), (
+            "of as many as are held out"
+        )
         assert np.array_equal(judged, again.pop("drawn"))
     drawn = found.pop("grid")
     assert drawn.dtype == np.uint8 and drawn.shape == (50, 3, 32, 32) and np.array_equal(drawn, again["grid"])

@@ -1,6 +1,11 @@
 """What sessions share: read anew when a card changes, loaded once, stored predictions before computed ones."""
 
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +104,98 @@ def test_what_could_not_be_made_is_not_kept() -> None:
     with pytest.raises(ZeroDivisionError):
         kept.get("a", lambda: 1 / 0)
     assert kept.get("a", lambda: 1) == 1
+
+
+def at_once(*work: Callable[[], Any]) -> list[Any]:
+    """What each gives in a thread of its own; a failure when one of them does not end."""
+    found: list[Any] = [None] * len(work)
+
+    def run(k: int) -> None:
+        try:
+            found[k] = work[k]()
+        except ArithmeticError as error:
+            found[k] = type(error)
+
+    threads = [threading.Thread(target=run, args=(k,), daemon=True) for k in range(len(work))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads), "they wait for each other"
+    return found
+
+
+def test_many_who_ask_at_once_make_it_once_and_leave_no_lock_behind() -> None:
+    kept, made = cache.Kept(2), []
+
+    def make() -> str:
+        made.append(time.sleep(0.2))
+        return "value"
+
+    assert at_once(*[lambda: kept.get("map", make)] * 50) == ["value"] * 50
+    assert len(made) == 1 and not kept._turns
+
+
+def test_after_a_failure_the_next_who_waits_makes_it() -> None:
+    kept, left = cache.Kept(2), [0.0, 1.0]
+
+    def make() -> float:
+        time.sleep(0.1)
+        return 1 / left.pop(0)
+
+    found = at_once(*[lambda: kept.get("a", make)] * 8)
+    assert found.count(ZeroDivisionError) == 1 and found.count(1.0) == 7
+    assert not kept._turns
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_two_that_need_each_others_values_do_not_wait_for_ever(long: bool) -> None:
+    one, other = cache.Kept(4, long), cache.Kept(4)
+    both = threading.Barrier(2)
+
+    def make(kept: cache.Kept, key: str) -> str:
+        if not long:  # both are within their own by now; of what is long only one would be
+            both.wait(20)
+        return kept.get(key, lambda: key)
+
+    found = at_once(
+        lambda: one.get("a", lambda: make(other, "b")), lambda: other.get("b", lambda: make(one, "a"))
+    )
+    assert set(found) <= {"a", "b"}
+
+
+def test_of_long_work_one_piece_is_done_at_a_time() -> None:
+    kept = [cache.Kept(4, long=True) for _ in range(4)]
+    busy, most = [], []
+
+    def make() -> None:
+        busy.append(1)
+        most.append(len(busy))
+        time.sleep(0.05)
+        kept[0].get("within", lambda: None)  # needs no second turn
+        busy.pop()
+
+    at_once(*[lambda of=of, key=key: of.get(key, make) for of in kept for key in "ab"])
+    assert len(most) == 8 and max(most) == 1
+
+
+def test_a_visitor_who_clicks_again_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a spinner ends, Streamlit ends the script of who has clicked again: what was made is kept by then."""
+
+    class Gone(BaseException): ...
+
+    @contextmanager
+    def spinner(words: str, show_time: bool) -> Iterator[None]:
+        yield
+        raise Gone
+
+    monkeypatch.setattr(cache.st, "spinner", spinner)
+    for long in (False, True):
+        kept = cache.Kept(2, long)
+        with pytest.raises(Gone):
+            kept.get("a", lambda: "made", "Making it")
+        assert kept.get("a", lambda: pytest.fail("made twice"), "Making it") == "made"
+        assert at_once(lambda kept=kept: kept.get("b", lambda: "free")) == ["free"], "nothing is held"
 
 
 def test_what_a_session_keeps_is_its_own_and_bounded() -> None:

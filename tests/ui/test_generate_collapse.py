@@ -122,7 +122,8 @@ def test_the_two_stand_side_by_side_at_the_last_moment_with_words_for_everything
     assert all(alt.startswith(f"{title}: ") for title, alt in found.items())
     assert not any("FID" in title for title in found)
     assert any("plain leaves 9 of 10 classes out; 100 % of it is “0”" in title for title in found)
-    assert found["Near-duplicates among what is drawn"].endswith("plain 40.0 % · healthy 60.0 %")
+    duplicates = found["Near-duplicates among what is drawn"]
+    assert "plain 40.0 % · healthy 60.0 %" in duplicates and "healthy: no FID yet" in duplicates
     assert not app.selectbox and "moment" not in app.query_params
 
 
@@ -264,7 +265,21 @@ def test_the_game_opens_on_a_collapse_and_ends_where_they_meet() -> None:
     assert "that is mode collapse" in " ".join(charts(app)) and tiles(app)[1] == "−1.386"
     app = sound(app.toggle(key="meet").set_value(True).run())
     assert tiles(app) == ["−1.386", "−1.386", "0.000"] and "they meet" in " ".join(charts(app))
-    assert all(slider.disabled for slider in app.slider)
+    assert [slider.key for slider in app.slider if not slider.disabled] == ["hills"]
+
+
+def test_both_densities_move() -> None:
+    app = opened(hills="8")
+    assert "mode collapse" not in " ".join(charts(app)), "p_g stands where no hill is now"
+    app = sound(app.slider(key="mean").set_value(4.0).run())
+    assert "that is mode collapse" in " ".join(charts(app)) and address(app, "hills") == "8"
+    app = sound(app.toggle(key="meet").set_value(True).run())
+    assert tiles(app)[0] == "−1.386" and not app.slider(key="hills").disabled
+    app = sound(app.slider(key="hills").set_value(2.4).run())
+    assert tiles(app)[0] == "−1.386"
+    odd = opened(hills="80")
+    assert odd.slider(key="hills").value == game.HILLS[2] and "(hills)" in odd.info[0].value
+    assert not sound(odd.run()).info, "said once"
 
 
 def test_a_link_opens_the_game_it_names() -> None:
@@ -279,6 +294,29 @@ def test_an_address_full_of_nonsense_shows_the_defaults(two: Path, value: Any) -
     assert "64,000" in images(app)[0].alt and "256,000" in images(app)[1].alt
     assert app.slider(key="mean").value == game.MEAN[2] or value == "-1"
     assert app.slider(key="width").value == game.WIDTH[2]
+    (notice,) = app.info
+    named = notice.value.partition("(")[2].partition(")")[0].split(", ")
+    assert {"moment", "plain", "healthy", "collapse", "meet"} <= {*named}
+    assert not {"moment", "plain", "healthy", "collapse"} & app.query_params.keys()
+    assert not sound(app.run()).info, "said once"
+
+
+@pytest.mark.parametrize("key", ["moment", "plain", "healthy", "collapse"])
+def test_each_alone_is_said_also_where_there_is_nothing_to_choose(surroundings: Path, key: str) -> None:
+    for _ in range(2):  # nothing at all; a plain one alone
+        app = opened(**{key: "640000"})
+        assert [f"({key})" in part.value for part in app.info] == [True]
+        made_up_gan(surroundings, "plain", MOMENTS["plain"])
+
+
+def test_what_is_there_is_not_said_to_be_missing(two: Path) -> None:
+    made_up_gan(two, "worse", (64, 6_400), model_args={"conditional": False})
+    name = made_up_run("down", "dcgan", recipe="dcgan-collapse")
+    app = opened(moment="6,400", plain="worse", healthy="healthy", collapse=name, meet="true")
+    assert not app.info and scrubber(app).value == 6_400 and address(app, "moment") == "6400"
+    app = sound(scrubber(app).set_value(64).run())
+    app = sound(app.selectbox(key="plain").select("plain").run())  # which knows no such moment
+    assert not app.info and not sound(app.run()).info and scrubber(app).value == 256_000
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,21 @@ from explorer.analysis import examination, sampling
 from explorer.analysis.protocols import FILE as PROTOCOLS
 from explorer.analysis.samplers import FILE as SAMPLERS
 from explorer.runs.scoring import GRID, png
-from explorer.ui import compared, drawn, language, steps  # noqa: F401 (language: answers ?lang=)
+from explorer.ui import (  # noqa: F401 (language: answers ?lang=)
+    compared,
+    drawn,
+    fid_sees,
+    generating,
+    language,
+    steps,
+)
 from tests.analysis.test_sampling import made
-from tests.made_up import SCORES
+from tests.made_up import SCORES, made_up_generator
 
 ROOT = Path(__file__).resolve().parents[2]
 MORE = {
     "recall": 0.4, "coverage": 0.5, "density": 0.6, "judged": {"class_accuracy": 0.7}, "guidance": 1.0, "steps": 2,
+    "near": {"nearest_ratio": 1.23, "duplicate_rate": 0.004}, "collapsed": False,
     "fid_curve": [[1250, 62.0], [2500, 52.0], [5000, 47.0]], "fid_infinity": 42.0,
 }  # fmt: skip
 
@@ -121,15 +130,99 @@ def test_the_scores_stand_in_a_row_with_what_they_rest_on() -> None:
     table = app.table[0].value
     assert list(table.iloc[:, 0]) == ["**tiny-vae**", "**tiny-dcgan**", "**tiny-ddpm**"]
     assert "**41.2**" in table.iloc[0].tolist() and "FID-5k against 50k train" in table.iloc[0].tolist()
-    assert "9,000" in table.iloc[2].tolist() and "sha256" in words(app)
-    unscored = compared.score_table([dataclasses.replace(checkpoints.read_card("tiny-vae"), metrics={})])
-    assert [column[0] for column in unscored.values()].count("–") == 8
+    assert "9,000" in app.table[1].value.iloc[2].tolist() and "sha256" in words(app)
+    assert (table.iloc[0]["Nearest-train ratio"], table.iloc[0]["Near-duplicates"]) == ("1.23", "0.40\u202f%")
+    card = checkpoints.read_card("tiny-vae")
+    unscored = compared.score_table([dataclasses.replace(card, metrics={})])
+    assert [column[0] for column in unscored.values()].count("–") == 10
+    samples = card.metrics["samples"] | {"collapsed": True}
+    collapsed = compared.score_table([dataclasses.replace(card, metrics={"samples": samples})])
+    assert collapsed["Model"] == ["**tiny-vae** · collapsed"]
+
+
+@pytest.mark.parametrize("count", [5, 12])
+@pytest.mark.parametrize("told", [True, False])
+def test_a_stored_tile_is_that_of_its_seed_with_any_number_of_classes(
+    count: int, told: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = np.arange(10 * count)
+    images = np.zeros((len(seeds), 3, 32, 32), np.uint8) + seeds.astype(np.uint8)[:, None, None, None]
+    labels = seeds % count if told else np.full(len(seeds), -1)
+    found = sampling.Samples(images, seeds, labels, tuple("abcdefghijkl"[:count]))
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    arguments = {"width": 8, "conditional": told}
+    made_up_generator(
+        tmp_path, "many", model="dcgan", task="gan", model_args=arguments, classes=found.classes
+    )
+    checkpoints.update("many", checkpoints.read_card("many"), {GRID: png(examination.grid(found))})
+    app = opened(row=3)
+    (items,) = (strip["items"] for strip in strips(app))
+    tiles = compared.stored_tiles(checkpoints.read_card("many"))
+    assert [item["id"] for item in items] == [str(tile[0, 0, 0]) for tile in tiles[2]]
+    last = 2 * count + min(count, 10) - 1
+    assert f"Seeds {2 * count} to {last}, one a column" in words(app)
+    assert f"columns: {', '.join(found.classes[:10])}." in words(app)
 
 
 def test_a_click_opens_the_picture_with_its_links() -> None:
     app = opened(drawn="tiny-ddpm/13")
     assert "drawn by tiny-ddpm, seed 13: 3" in words(app)
     assert any("--n 1 --seed 13" in block.value for block in app.code)
+
+
+def test_the_command_draws_the_picture_of_a_whole_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from explorer import cli
+    from explorer.data.drawn import read_drawn
+
+    address = "tiny-ddpm/13/7/ddim/2/1.5"
+    (said,) = (block.value for block in opened(drawn=address).code if "sample" in block.value)
+    assert said == (
+        "python -m explorer sample tiny-ddpm --n 1 --seed 13 --class 7 --sampler ddim --steps 2 --guidance 1.5 "
+        "--out picture.npz"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(said.split()[3:]) == 0
+    (found,), (label,) = read_drawn(Path("picture.npz"))
+    assert label == 7 and np.abs(found.astype(int) - drawn.pixels(drawn.parsed(address))).max() <= 1
+
+
+# The slides' claims
+
+
+def pair(device: str = "CPU, 2 threads", seen: int = 6_000_000) -> list[checkpoints.Card]:
+    """A DCGAN and a DDPM in the slides' recipe, scored."""
+    scores = {"recall": 0.4, "coverage": 0.5, "precision": 0.6, "fid_5k_train50k": 64.6, "milliseconds": 2.0}
+    return [
+        checkpoints.Card(
+            name, name, "cifar10", ("a", "b"), (0.5,) * 3, (0.2,) * 3, "0" * 64, task=task,
+            recipe={"name": f"{name}-slides", "images_seen": seen},
+            metrics={"samples": scores | {"device": device if name == "ddpm" else "CPU, 2 threads"}},
+        )
+        for name, task in (("dcgan", "gan"), ("ddpm", "diffusion"))
+    ]  # fmt: skip
+
+
+def test_a_verdict_names_its_figures_and_how_far_the_slides_recipe_went() -> None:
+    head, *lines = compared.verdict_lines(pair())
+    assert "dcgan after 6,000,000 of their 10,000,000 pictures" in head
+    assert "ddpm after 6,000,000 of their 2,500,000 pictures" in head
+    assert "FID-5k against 50k train 64.6 : 64.6" in lines[1] and "ms a picture 2 : 2" in lines[2]
+    assert not any("_" in line for line in lines)
+    assert "different machines" in compared.verdict_lines(pair("NVIDIA L4"))[3]
+    text.set_language("ko")
+    assert not any("fid_5k" in line or "milliseconds" in line for line in compared.verdict_lines(pair()))
+
+
+def test_without_a_scored_pair_one_sentence_stands_for_the_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    made_up_generator(tmp_path, "cifar10-vae", data="cifar10")
+    app = opened()
+    assert "The slides' three claims" in [part.value for part in app.subheader]
+    assert "No DCGAN and DDPM of CIFAR-10 are both scored" in words(app)
 
 
 # Addresses
@@ -205,6 +298,47 @@ def test_a_job_draws_what_its_seeds_say_and_lands_in_the_gallery() -> None:
     again = opened(part="draw", job=job_id)
     assert any(strip["items"] for strip in strips(again)), "a link shows the same pictures"
     assert jobs.result(job_id)["path"].startswith(str(jobs.root() / job_id))
+
+
+@pytest.fixture
+def drawn_before(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict:
+    """A job that is done, and what it answered."""
+    from explorer.data.drawn import write_drawn
+
+    card = checkpoints.read_card("tiny-dcgan")
+    images = np.arange(2 * 3 * 32 * 32, dtype=np.uint8).reshape(2, 3, 32, 32)
+    how = {"checkpoint": card.name, "sha256": card.sha256, "seed": 3, "n": 2, "class": None, "milliseconds": 1.0,
+           "path": str(tmp_path / "drawn.npz")}  # fmt: skip
+    write_drawn(tmp_path / "drawn.npz", images, np.array([3, 4]), np.array([3, 9]), how)
+    status = jobs.JobStatus(f"draw-{tmp_path.name}"[:60], "draw", "done", 1.0, "", 1, 1, None, 1.0, None, 0.0)
+    monkeypatch.setattr(jobs, "status", lambda job_id: status)
+    monkeypatch.setattr(jobs, "result", lambda job_id: how)
+    return {"job": status.id, "how": how}
+
+
+def test_what_earlier_weights_drew_is_shown_and_not_followed(drawn_before: dict) -> None:
+    def clicked() -> tuple[AppTest, dict]:
+        app = opened(part="draw", job=drawn_before["job"])
+        shown = next(strip for strip in strips(app) if strip["items"])
+        return app, shown["items"][0]
+
+    app, item = clicked()
+    assert item["alt"] == "tiny-dcgan, seed 3 3" and "earlier weights" not in words(app)
+    drawn_before["how"]["sha256"] = "0" * 64
+    app, item = clicked()
+    assert item["alt"] == "tiny-dcgan, seed 3" and "Drawn with earlier weights" in words(app)
+    from explorer.ui import drawing
+
+    drawing._follow(None, drawn_before["how"], 3)  # what a click does: nothing
+
+
+def test_a_job_of_another_section_is_no_odd_address(
+    drawn_before: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = dataclasses.replace(jobs.status(""), id="perturb-1", kind="perturb")
+    monkeypatch.setattr(jobs, "status", lambda job_id: other)
+    app = opened(part="draw", job="perturb-1")
+    assert not app.info and "job" not in app.query_params
 
 
 def test_public_mode_draws_few_pictures_of_few_steps_in_two_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,6 +437,164 @@ def test_what_was_measured_is_drawn_and_what_was_not_names_its_command() -> None
     assert "python -m explorer protocols tiny-vae" in words(opened(part="fid", model_digits="tiny-vae"))
 
 
+def test_a_fault_is_four_charts_that_say_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"n": 1000, "reference_n": 50_000, "kid": 0.01, "precision": 0.7, "recall": 0.65}
+    table = [
+        row | {"kind": "blur", "strength": strength, "fid": 40 + 50 * strength} for strength in (0, 0.4, 1.2)
+    ]
+    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: table)
+    app = opened(part="fid", fault="blur")
+    assert "From 0 to 1.2: FID 40 to 100, precision 0.70 to 0.70" in words(app) and "n = 1,000" in words(app)
+    charts = [chart.proto for chart in app.get("vega_lite_chart")]
+    alts = [chart.alt for chart in charts if chart.alt.startswith("Blur, sigma in pixels")]
+    assert alts[0] == "Blur, sigma in pixels: FID 0 → 40, 0.4 → 60, 1.2 → 100" and len(alts) == 4
+    assert all(json.loads(chart.spec)["width"] == "container" for chart in charts), "they fit a phone"
+
+
+@pytest.fixture
+def all_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if CIFAR-10 and the Inception weights had been got."""
+    monkeypatch.setattr(fid_sees.data, "available", lambda name: True)
+    monkeypatch.setattr(fid_sees.inception, "available", lambda: True)
+
+
+def buttons(app: AppTest) -> set[str]:
+    return {button.key for button in app.button}
+
+
+def test_what_is_missing_has_a_button_that_starts_it(all_here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(jobs, "submit", lambda *args, **named: asked.append((args[0], named)) or "score-1")
+    app = opened(part="fid", model_digits="tiny-vae")
+    assert {"protocols tiny-vae", "measure"} <= buttons(app)
+    bare = {"tiny-vae": dataclasses.replace(checkpoints.read_card("tiny-vae"), metrics={})}
+    known = generating.cache.cards
+    monkeypatch.setattr(generating.cache, "cards", lambda kind=None: known(kind) | bare)
+    app = opened(part="fid", model_digits="tiny-vae")
+    sound(app.button(key="score tiny-vae").click().run())
+    assert asked == [(["score", "tiny-vae", "--store"], {"device": "cpu"})]
+    assert app.query_params["job"] in ("score-1", ["score-1"])
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    app = opened(part="fid", model_digits="tiny-vae")
+    assert not buttons(app) & {"score tiny-vae", "protocols tiny-vae", "measure"}
+    assert sum("only its owner can do that" in info.value for info in app.info) == 2
+
+
+@pytest.mark.parametrize(("lacks", "name"), [("data", "cifar10"), ("inception", "inception")])
+def test_what_measuring_needs_is_got_first_by_one_button(
+    all_here: None, lacks: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        getattr(fid_sees, lacks), "available", lambda name="inception": name not in ("cifar10", "inception")
+    )
+    app = opened(part="fid", model_digits="tiny-vae")
+    assert f"get {name} first" in words(app)
+    assert [key for key in buttons(app) if key.startswith("get ")] == [f"get {name}"]
+    assert "measure" not in buttons(app)
+
+
+def test_a_fault_is_measured_in_turn_with_trainings_and_tells_only_who_asked(
+    all_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(jobs, "submit", lambda *args, **named: asked.append((args, named)) or "perturb-1")
+    app = opened(part="fid", fault="blur", strength=0.5)
+    sound(app.button(key="measure").click().run())
+    assert asked == [((["perturb", "blur", "0.5"], "perturb", "perturb blur"), {"device": "cpu"})]
+    failed = jobs.JobStatus(
+        "perturb-1", "perturb", "failed", None, "", 0, None, text.Problem("It broke."), 1.0, None, 0.0
+    )
+    monkeypatch.setattr(jobs, "latest", lambda key: failed if key == "perturb blur" else None)
+    monkeypatch.setattr(jobs, "logs", lambda job_id, tail: [])
+    opened(part="fid", fault="blur")
+    assert [part.value for part in app.run().error] == ["It broke."]
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked", "value", "address"),
+    [("blur", "0.5", 0.5, "0.5"), ("blur", "0.6", 0.6, None), ("classes", "7", 7, "7"), ("classes", "6.5", 7, "7"),
+     ("repeats", "1", 1, "1"), ("jpeg", "99", 99, "99")],
+)  # fmt: skip
+def test_a_strength_stands_in_the_address_and_is_whole_where_it_must_be(
+    all_here: None, fault: str, asked: str, value: float, address: str | None
+) -> None:
+    app = opened(part="fid", fault=fault, strength=asked)
+    assert not app.info
+    assert app.query_params.get("strength") == address
+    control = app.number_input(key=f"strength {fault}")
+    assert (control.value, control.step) == ((value, 0.01) if fault == "blur" else (float(asked), 1))
+    sound(app.run())
+    assert app.query_params.get("strength") in (address, [address])
+
+
+@pytest.mark.parametrize("asked", ["10", "-1", "nan", "inf", "x", "", "1e9", "<b>", "0.5"])
+def test_a_strength_that_is_none_gives_the_first_one(all_here: None, asked: str) -> None:
+    fault = "repeats" if asked == "0.5" else "blur"
+    app = opened(part="fid", fault=fault, strength=asked)
+    assert app.number_input(key=f"strength {fault}").value == {"blur": 0.6, "repeats": 5}[fault]
+    assert ["(strength)" in part.value for part in app.info] == [True]
+    assert "strength" not in app.query_params and not sound(app.run()).info
+
+
+def test_another_fault_begins_with_a_strength_of_its_own(all_here: None) -> None:
+    app = opened(part="fid", fault="blur", strength=3.5)
+    sound(app.segmented_control(key="fault").select("repeats").run())
+    assert app.number_input(key="strength repeats").value == 5 and "strength" not in app.query_params
+    app.number_input(key="strength repeats").set_value(1000).run()
+    sound(app.segmented_control(key="fault").select("classes").run())
+    assert app.number_input(key="strength classes").value == 3
+    app.query_params["fault"], app.query_params["strength"] = "jpeg", "30"  # a link within the session
+    sound(app.run())
+    assert app.number_input(key="strength jpeg").value == 30
+
+
+def test_the_table_of_faults_is_read_anew_when_it_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fid_sees.perturbing, "__file__", str(tmp_path / "faults.py"))
+    assert fid_sees.table_of_faults() == []
+    (tmp_path / "faults.json").write_text('{"rows": [1]}')
+    assert fid_sees.table_of_faults() == [1]
+    (tmp_path / "faults.json").write_text('{"rows": [1, 2]}')
+    os.utime(tmp_path / "faults.json", (5, 5))
+    assert fid_sees.table_of_faults() == [1, 2]
+
+
+def test_every_table_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {}
+    monkeypatch.setattr(
+        fid_sees.widgets, "download", lambda label, make, name, mime: files.update({name: make()})
+    )
+    row = {"n": 1000, "reference_n": 50_000, "kid": 0.01, "precision": 0.7, "recall": 0.65, "fid": 40}
+    table = [row | {"kind": "blur", "strength": strength} for strength in (0, 1.2)]
+    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: table)
+    opened(part="fid")
+    lines = {name: text.splitlines() for name, text in files.items()}
+    assert {name: len(found) for name, found in lines.items()} == {
+        "fid-over-n.csv": 1 + 9, "fid-blur.csv": 1 + 2, "fid-protocols.csv": 1 + 2, "tiny-ddpm-samplers.csv": 1 + 2,
+    }  # fmt: skip
+    assert lines["fid-over-n.csv"][:2] == ["checkpoint,n,fid", "tiny-vae,1250,62.0"]
+    assert lines["fid-protocols.csv"][1] == "tiny-ddpm,train,40.0,5000,5000"
+
+
+@pytest.mark.parametrize(
+    ("asked", "n"), [("10000", 10_000), ("10,000", 10_000), ("5000", 5000), ("500", 500)]
+)
+def test_a_number_of_pictures_may_have_its_comma(asked: str, n: int) -> None:
+    app = opened(part="fid", of=asked)
+    assert app.select_slider(key="of").value == n and not app.info
+    assert app.query_params.get("of") == (None if n == 5000 else str(n))
+    sound(app.select_slider(key="of").set_value(2000).run())
+    assert app.query_params["of"] == "2000" and sound(app.run()).select_slider(key="of").value == 2000
+
+
+@pytest.mark.parametrize("asked", ["10.000", "1,0000", "501", "", "1e4", ",", "５００"])
+def test_another_number_of_pictures_is_said_to_be_none(asked: str) -> None:
+    app = opened(part="fid", of=asked)
+    assert app.select_slider(key="of").value == 5000
+    assert ["(of)" in part.value for part in app.info] == [True]
+
+
 # The page
 
 
@@ -318,10 +610,17 @@ def test_every_section_in_both_languages(part: str, lang: str) -> None:
 )
 def test_hostile_addresses_give_the_defaults(value: str) -> None:
     keys = ("part", "data", "model_digits", "row", "drawn", "draw_with", "n", "class", "seed", "sampler", "steps",
-            "guidance", "job", "of", "fault")  # fmt: skip
+            "guidance", "job", "of", "fault", "strength")  # fmt: skip
     for part in ("compare", "draw", "fid"):
         opened(**{**dict.fromkeys(keys, value), "part": part})
     opened(**dict.fromkeys(keys, value))
+
+
+def test_a_model_or_a_job_that_is_not_there_is_said_to_be() -> None:
+    app = opened(part="draw", model_digits="nobody", job="draw-1")
+    assert ["(model_digits)" in app.info[0].value, "(job)" in app.info[1].value] == [True, True]
+    assert "job" not in app.query_params and not sound(app.run()).info[1:]
+    assert not opened(part="draw", model_digits="tiny-vae").info
 
 
 def test_without_a_generator_it_says_how_to_train_one(

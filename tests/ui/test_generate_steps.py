@@ -1,8 +1,11 @@
 """The section "How it draws" by AppTest, with tiny untrained generators of digits: what is shown is what the engine
 gives, the scrubber computes nothing, and no address breaks it."""
 
+import base64
 import io
 import json
+import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import checkpoints, data
 from explorer.analysis import codes, sampling, trajectory
 from explorer.models.ddpm import SAMPLERS
-from explorer.ui import between, cache, generating, steps
+from explorer.ui import anew, between, cache, generating, steps
 from explorer.views import pictures
 from tests.analysis.test_sampling import TINY, made
 
@@ -34,7 +37,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def surroundings(shelf: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     """The tiny generators are the only checkpoints, and nothing was drawn before."""
     monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(shelf))
-    for module, name in ((steps, "_ways"), (steps, "_frames"), (between, "_strips")):
+    for module, name in ((steps, "_ways"), (steps, "_frames"), (between, "_strips"), (anew, "_made")):
         monkeypatch.setattr(module, name, cache.Kept(64))
 
 
@@ -191,6 +194,93 @@ def test_a_picture_is_spoilt_and_drawn_anew() -> None:
     noisy, result = trajectory.reimagined(ddpm, picture, 0.3, wanted=7, **options)
     assert shown["test picture: 7: with noise, tiny-ddpm · 7"] == pictures.thumbnail_uri(noisy, 5, 6)
     assert shown["test picture: 7: drawn from there, tiny-ddpm · 7"] == pictures.thumbnail_uri(result, 5, 6)
+
+
+def test_what_was_drawn_needs_no_model_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the same session nor in another: it is found by what the card says."""
+    asked = {"picture": "test-7"}
+    first = alts(opened(**asked))
+    noising = cache.model("tiny-ddpm", "generator")  # whose schedule is asked for elsewhere
+    monkeypatch.setattr(cache, "_model", lambda name, sha256: noising)
+    for module, name in ((codes, "drawn"), (trajectory, "reimagined"), (sampling, "draw")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("drawn once more"))
+    assert alts(opened(**asked)) == first
+
+
+def test_a_visitor_s_picture_stays_in_the_session() -> None:
+    out = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(out, "PNG")
+    app = opened(("tiny-vae", "tiny-ddpm"), picture="test-7")
+    known = set(anew._made._made)
+    assert known, "what everybody can choose is shared"
+    app.file_uploader(key="files").set_value(("mine.png", out.getvalue(), "image/png"))
+    sound(app.run())
+    assert any("mine.png: from its code" in alt for alt in alts(app))
+    assert set(anew._made._made) == known
+
+
+def test_a_picture_of_no_known_class_is_drawn_as_what_our_classifier_sees(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(checkpoints.OURS / "digits-fastnet", tmp_path / "digits-fastnet")
+    made(tmp_path, "vae")
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    test = data.load("digits", "test")
+    place = int(np.flatnonzero(test.labels == 4)[0])
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(test.images[place].transpose(1, 2, 0))).save(out, "PNG")
+    app = opened(("tiny-vae",))
+    app.file_uploader(key="files").set_value(("mine.png", out.getvalue(), "image/png"))
+    sound(app.run())
+    assert app.selectbox(key="as").value == "" and "4, as our classifier sees it" in str(
+        app.selectbox(key="as").options
+    )
+    assert any(alt.startswith("mine.png: from its code, tiny-vae · 4") for alt in alts(app))
+
+
+def test_strangers_draw_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(between, "PATIENCE", 0.01)
+    monkeypatch.setattr(between, "_strangers", threading.BoundedSemaphore(1))
+    with between._strangers:
+        opened(("tiny-vae",))  # the owner is not concerned
+        monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+        app = AppTest.from_function(page, default_timeout=300, args=(("tiny-dcgan", "tiny-ddpm"),)).run()
+        said = {part.value for part in app.error}
+        assert said == {"This server is busy drawing for others; try again in a moment."}
+        assert len(app.error) == 5, "the way, two strips, the sum, the picture drawn anew"
+    opened(("tiny-dcgan", "tiny-ddpm"))
+    assert between._strangers.acquire(blocking=False), "given back by all"
+
+
+def test_the_whole_way_is_one_file() -> None:
+    app = opened(("tiny-ddpm",), seed="7")
+    assert [part.label for part in app.get("download_button")] == ["PNG"]
+    found = trajectory.trajectory(loaded("tiny-ddpm"), range(7, 11), sampler="ddim", steps=5, guidance=1.0)
+    whole = np.asarray(steps.sheet(found))
+    assert whole.shape == (8 * 130 - 2, 6 * 130 - 2, 3)
+
+    def tile(row: int, column: int) -> np.ndarray:
+        return whole[130 * row : 130 * row + 128 : 4, 130 * column : 130 * column + 128 : 4].transpose(
+            2, 0, 1
+        )
+
+    assert np.array_equal(tile(2, 3), found.noisy[3, 1]) and np.array_equal(tile(3, 3), found.guesses[3, 1])
+    assert np.array_equal(tile(7, 5), found.noisy[5, 3]), "at the end the finished picture"
+
+
+def test_large_type_has_larger_pictures() -> None:
+    app = AppTest.from_function(page, default_timeout=300, args=(("tiny-vae", "tiny-ddpm"),))
+    for key, value in FEW.items():
+        app.query_params[key] = value
+    app.session_state["large"] = True
+    sound(app.run())
+    widths = {
+        image.alt: Image.open(io.BytesIO(base64.b64decode(image.url.partition(",")[2]))).width
+        for element in app.get("image")
+        for image in element.proto.imgs
+    }
+    assert {width for alt, width in widths.items() if "pictures after" in alt} == {2 * 7 * 32 + 8}
+    assert {width for alt, width in widths.items() if "from its code" in alt} == {7 * 32 + 12}
 
 
 def test_without_a_diffusion_model_the_rest_is_there() -> None:

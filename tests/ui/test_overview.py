@@ -71,6 +71,16 @@ def test_a_reported_fid_stands_beside_ours_with_what_it_was_measured_on() -> Non
     assert [plain(words) for words in of_ddpm] == ["DDPM", "35.33", "", "87.50, FID-5k against 50k train (x)"]
 
 
+def test_all_scores_are_told_also_those_of_parts() -> None:
+    card = drawing(
+        "a", near={"nearest_ratio": 1.5, "duplicate_rate": 0.0}, fid_curve=[[1, 2.0]], collapsed=False
+    )
+    said = overview._scores(card)
+    assert (
+        "near nearest_ratio = 1.5, near duplicate_rate = 0, collapsed = False" in said and "curve" not in said
+    )
+
+
 def test_an_fid_of_another_number_of_pictures_does_not_stand_beside_the_reported_one() -> None:
     many, few = drawing("many", fid_n=10_000), drawing("few", fid_n=500)
     bare = Card("bare", "dcgan", task="gan", metrics={})

@@ -1,5 +1,6 @@
 """The parts pages are made of: choices in the address, galleries, charts, alt texts, jobs."""
 
+import json
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
@@ -51,6 +52,15 @@ def test_a_link_opens_the_choice_it_names_or_the_default(asked: str, expected: s
     app.run()
     assert app.title[0].value == expected and not app.exception
     assert address(app, "order") == ("worst" if expected == "worst" else None)
+
+
+@pytest.mark.parametrize("left", [["worst", "name"], [], 3])
+def test_what_another_page_left_under_the_key_is_no_choice(left: Any) -> None:
+    """Explain chooses several models under the key under which Retrieve chooses one."""
+    app = AppTest.from_function(choice)
+    app.session_state["order"] = left
+    app.run()
+    assert not app.exception and app.title[0].value == "name"
 
 
 def test_the_back_button_brings_the_earlier_choice_back() -> None:
@@ -182,6 +192,25 @@ def test_large_type_leaves_the_charts_own_sizes_alone() -> None:
     assert larger["config"]["axis"] == {"labelFontSize": 30, "titleFontSize": 18}
 
 
+def strip_page() -> None:
+    import streamlit as st
+
+    from explorer.ui.picker import Item, picture_strip
+
+    for size in ("small", "middle", "large"):
+        picture_strip("", (Item("a", "data:", "", "", ""),), None, size, st.write, f"strip wrap {size}")
+
+
+@pytest.mark.parametrize(
+    ("large", "sizes"), [(False, ["small", "middle", "large"]), (True, ["middle", "large", "large"])]
+)
+def test_large_type_has_larger_pictures_to_choose_from(large: bool, sizes: list[str]) -> None:
+    app = AppTest.from_function(strip_page, default_timeout=60)
+    app.session_state["large"] = large
+    shown = [json.loads(strip.proto.bytes)["look"] for strip in app.run().get("bidi_component")]
+    assert shown == [f"strip wrap {size}" for size in sizes]
+
+
 def _job(**values: Any) -> JobStatus:
     known = {
         "id": "data-1", "kind": "data", "state": "running", "progress": 0.25, "message": "", "done": 1,
@@ -208,6 +237,27 @@ def test_the_data_button_starts_a_job_and_follows_it(monkeypatch: pytest.MonkeyP
     progress = app.get("progress")[0].proto
     assert progress.value == 25 and all(part in progress.text for part in ("25 %", "1:05", "2:10 left"))
     assert [button.label for button in app.button] == ["Stop"]
+
+
+def follow_page() -> None:
+    from explorer.ui.progress import follow
+
+    follow("one")
+
+
+@pytest.mark.parametrize(("kind", "buttons"), [("draw", ["Stop"]), ("train", [])])
+def test_a_stranger_may_stop_what_he_may_start(
+    kind: str, buttons: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[str] = []
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    monkeypatch.setattr(jobs, "status", lambda job: _job(id="one", kind=kind))
+    monkeypatch.setattr(jobs, "ask_to_stop", stopped.append)
+    app = AppTest.from_function(follow_page, default_timeout=60).run()
+    assert [button.label for button in app.button] == buttons
+    for button in app.button:
+        button.click().run()
+    assert stopped == ["one"] * len(buttons)
 
 
 def test_how_a_job_failed_is_said_and_the_button_is_there_again(monkeypatch: pytest.MonkeyPatch) -> None:

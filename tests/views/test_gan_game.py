@@ -94,7 +94,10 @@ def test_the_stack_shares_its_axis_its_rule_and_one_legend() -> None:
 def test_a_title_says_the_number_of_the_moment_with_n() -> None:
     fid = views.stack(NETS, 10_000)["fid"]
     assert words(fid) == "FID-1k against 50k train"
-    assert fid["title"]["subtitle"] == ["plain 200.0 · healthy 290.0"]
+    said = " ".join(fid["title"]["subtitle"])
+    assert said.startswith("plain 200.0 · healthy 290.0 · Fewer than 2,048") and said.endswith("mostly bias.")
+    many = {name: [each | {"fid_n": 5000} for each in rows] for name, rows in NETS.items()}
+    assert views.stack(many, 10_000)["fid"]["title"]["subtitle"] == ["plain 200.0 · healthy 290.0"]
     assert views.stack(NETS, 900_000)["d_accuracy"]["title"]["subtitle"] == ["plain 90.0 % · healthy 90.0 %"]
     other = {**NETS, "healthy": [{**NETS["healthy"][0], "fid_n": 5000}]}
     assert "FID-1k against 50k train / FID-5k against 50k train" in words(views.stack(other, 1)["fid"])
@@ -103,10 +106,28 @@ def test_a_title_says_the_number_of_the_moment_with_n() -> None:
 def test_what_no_row_has_is_no_chart_and_what_one_lacks_is_no_point() -> None:
     nets = {"plain": [row(10, entropy_share=0.2), row(20, entropy_share=None, fid="x")], "healthy": [row(10)]}
     assert list(views.stack(nets, 10)) == ["entropy_share"]
-    spec = views.stack(nets, 20)["entropy_share"]
+    spec = views.over_time(nets, "entropy_share", 20)
     assert [(point["net"], point["images"]) for point in spec["data"]["values"]] == [("plain", 10)]
     assert spec["title"]["subtitle"] == ["plain – · healthy –"]
     assert views.over_time({"plain": [], "healthy": []}, "fid", 10) is None
+
+
+def test_where_fid_is_missing_the_first_chart_says_why() -> None:
+    few = {
+        "few": [row(10, n=140, entropy_share=0.2), row(20, n=140)],
+        "late": [row(10, n=1000), scored(20, 3.0)],
+    }
+    assert views.unscored(few | NETS) == [
+        "few: no FID of 140 pictures a moment; it needs at least 500.",
+        "late: no FID yet: python -m explorer runs moments RUN late",
+    ]
+    first, *others = views.stack({"few": few["few"]}, 10).values()
+    assert "needs at least 500" in " ".join(first["title"]["subtitle"]) and not others
+    both = list(views.stack(few, 10).values())
+    assert ["no FID" in " ".join(spec["title"]["subtitle"]) for spec in both] == [
+        True,
+        *[False] * (len(both) - 1),
+    ]
 
 
 # --- what they draw ---------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import altair
 import numpy as np
 import pytest
 
-from explorer.analysis.gan_theory import DATA, Density, play
+from explorer.analysis.gan_theory import DATA, Density, hills, play
 from explorer.views import gan_theory as views
 
 GAMES = {
@@ -37,6 +37,17 @@ def test_the_verdict_says_what_is_seen(said: str) -> None:
     found = views.verdict(game, generated)
     assert said in found and f"{game.value:.3f}".replace("-", "−") in found
     assert words(views.game_chart(game, generated)) == found
+
+
+def test_the_verdict_is_on_the_hills_as_they_stand() -> None:
+    data, on_one, wide = hills(8.0), Density((4.0,), (0.6,)), Density((0.0,), (4.0,))
+    assert "mode collapse" in views.verdict(play(on_one, data), on_one, data)
+    assert "covers both hills" in views.verdict(play(wide, data), wide, data)
+    assert "they meet" in views.verdict(play(data, data), data, data)
+    near, on_near = hills(2.4), Density((1.2,), (0.6,))
+    spec = views.game_chart(play(on_near, near), on_near, data=near)
+    assert "mode collapse" in words(spec)
+    assert max(spec["data"]["values"], key=lambda row: row["data"])["x"] == pytest.approx(-1.2, abs=0.1)
 
 
 def test_where_they_meet_the_number_is_that_of_the_paper() -> None:

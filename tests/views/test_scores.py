@@ -1,6 +1,9 @@
 """Charts of what scores are worth."""
 
+from itertools import pairwise
+
 import altair
+import numpy as np
 import pytest
 
 from explorer.views import scores
@@ -33,9 +36,30 @@ def text_of(spec: dict) -> str:
 
 
 def test_the_line_goes_through_what_lies_on_one() -> None:
-    limit, slope = scores.fitted(CURVE)
-    assert limit == pytest.approx(42) and slope == pytest.approx(26_000)
-    assert scores.fitted([(5000, 40.0)]) == (40.0, 0.0)
+    limit, slope, error = scores.fitted(CURVE)
+    assert (
+        limit == pytest.approx(42) and slope == pytest.approx(26_000) and error == pytest.approx(0, abs=1e-6)
+    )
+    assert scores.fitted([(5000, 40.0)])[:2] == (40.0, 0.0)
+
+
+def test_the_limit_and_its_error_are_those_that_are_stored() -> None:
+    from explorer.analysis import fid
+
+    rng = np.random.default_rng(0)
+    drawn, real = rng.normal(size=(2400, 8)), rng.normal(0.5, 1, size=(3000, 8))
+    stored = fid.fid_infinity(drawn, fid.statistics(real))
+    limit, slope, error = scores.fitted(list(zip(stored.sizes, stored.values)))
+    assert (limit, slope, error) == pytest.approx((stored.value, stored.slope, stored.error), rel=1e-6)
+
+
+def test_every_model_has_its_limit_with_the_error_where_there_is_one() -> None:
+    table = scores.limits({"a": CURVE, "b": CURVE[:2]}, (50_000, "train"))
+    rows = list(zip(*table.values()))
+    assert rows == [
+        ("**a**", "47.20", "FID-5k against 50k train", "42.00 ± 0.00"),
+        ("**b**", "52.40", "FID-2,500 against 50k train", "42.00"),
+    ]
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -48,18 +72,37 @@ def test_fid_over_n_says_the_number_at_n_and_the_limit(dark: bool) -> None:
     assert any(row["n"] == 10_000 and row["fid"] == pytest.approx(44.6) for row in line)
 
 
+@pytest.mark.parametrize("n", [100, 500, 5000, 50_000])
+def test_the_line_is_drawn_closely_as_far_as_it_is_looked_at(n: int) -> None:
+    spec = scores.over_n({"a": CURVE}, n, reference=(50_000, "train"))
+    sizes = [row["n"] for row in spec["layer"][0]["data"]["values"]]
+    assert sizes[0] == min(n, 500) and sizes[-1] == max(n, 5000) and n in sizes
+    assert max(b / a for a, b in pairwise(sizes)) < 1.3
+    assert spec["layer"][0]["encoding"]["y"]["title"] == "FID against 50k train"
+    assert ("Fewer than 2,048" in " ".join(spec["title"]["subtitle"])) == (n < 2048)
+
+
 def test_a_fault_has_four_measures_in_order_of_strength_and_the_point_of_now() -> None:
     rows = [ROW | {"strength": strength, "fid": 40 + 10 * strength} for strength in (2, 0, 1)]
-    spec = sound(scores.faults(rows, "sigma", None))
-    assert [part["layer"][0]["encoding"]["y"]["field"] for part in spec["concat"]] == list(scores.MEASURES)
-    assert [row["strength"] for row in spec["data"]["values"]] == [0, 1, 2]
-    assert "From 0 to 2: FID 40 to 60" in text_of(spec)
-    assert len(spec["concat"][0]["layer"]) == 1
-    live = sound(scores.faults(rows, "sigma", ROW | {"strength": 1.5}))
-    assert live["concat"][0]["layer"][1]["data"]["values"][0]["strength"] == 1.5
+    specs = scores.faults(rows, "sigma", None)
+    assert list(specs) == list(scores.MEASURES)
+    for measure, spec in specs.items():
+        assert sound(spec)["width"] == "container", "it fits a phone"
+        assert spec["layer"][0]["encoding"]["y"]["field"] == measure and len(spec["layer"]) == 1
+        assert [row["strength"] for row in spec["data"]["values"]] == [0, 1, 2]
+    words, source = scores.fault_words(rows)
+    assert words.startswith("From 0 to 2: FID 40 to 60") and "n = 1,000 test pictures" in source
+    assert (
+        source.endswith("mostly bias.")
+        and "bias" not in scores.fault_words([ROW | {"n": 5000, "strength": 0}])[1]
+    )
+    live = sound(scores.faults(rows, "sigma", ROW | {"strength": 1.5})["fid"])
+    assert live["layer"][1]["data"]["values"][0]["strength"] == 1.5
 
 
 def test_time_against_fid_names_the_best_and_the_quickest() -> None:
     spec = sound(scores.time_against_fid(WAYS))
     assert "Best: ddim 100, FID 48.0 in 300 ms; quickest: ddim 10, FID 60.0 in 30 ms" in text_of(spec)
     assert len(spec["data"]["values"]) == 3
+    assert spec["layer"][0]["encoding"]["y"]["title"] == "FID-2k against 50k train"
+    assert "Fewer than 2,048" in " ".join(spec["title"]["subtitle"])
