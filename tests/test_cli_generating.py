@@ -322,14 +322,14 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
     monkeypatch.setattr("explorer.runs.over_time.MOMENTS", {1, 3})
     words = ["--set", "width=16", "--set", "batch=256", "--set", "holdout=140", "--run", "mine"]
     assert run("train", "--model", "dcgan", "--data", "digits", "--epochs", 4, *words)[0] == 0
-    steps = [2, 4, 6, 8]
+    steps = [5, 10, 15, 20]
     assert sorted(path.stem for path in (runs.folder_of("mine") / "drawn").iterdir()) == [
         f"step-{steps[at]:08d}" for at in (0, 2)
     ]
     code, _, said = run("runs", "publish", "mine", "drawn")
     assert code == 0, said
     rows = json.loads((registry / "drawn/evaluation/over_time.json").read_text())["rows"]
-    assert [row["step"] for row in rows] == [2, 6] and [row["images"] for row in rows] == [512, 1536]
+    assert [row["step"] for row in rows] == [5, 15] and [row["images"] for row in rows] == [1280, 3840]
     metrics = runs.metrics("mine")
     for row, after in zip(rows, (1, 3)):
         assert row["n"] == row["fid_n"] == 1000 and row["fid"] > 0 and sum(row["class_counts"]) == row["n"]
@@ -337,7 +337,7 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
         told = next(each for each in metrics if each["step"] == row["step"])
         assert row["held_out_kid"] == told["held_out_kid"]
     assert sorted(path.stem for path in (registry / "drawn/evaluation/grids").iterdir()) == [
-        "step-00000002", "step-00000006",
+        "step-00000005", "step-00000015",
     ]  # fmt: skip
 
 

@@ -195,6 +195,9 @@ def checkpoint_picker(
     if not names:
         empty_state(t("There is no checkpoint for this yet. Train one: python -m explorer train --help"))
         st.stop()
+    left = st.session_state.get(key)
+    if left is not None and isinstance(left, str) == multiple:
+        del st.session_state[key]  # another page chooses one under this key where several are chosen here
     if not multiple:
         chosen = st.selectbox(label, names, key=key, bind="query-params")
         return chosen if chosen in names else names[0]

@@ -121,13 +121,14 @@ def test_an_upload_stays_on_the_way_over_other_pages_until_it_is_taken_out(page,
     mine.wait_for()
     for title in ("Retrieve", "Evaluate", "Predict"):  # Retrieve chooses one model where Explain has two
         page.get_by_role("link", name=title, exact=True).click()
-        page.get_by_role("heading", name=title, exact=True).wait_for()
+        page.wait_for_url(re.compile(f"/{title.lower()}[?]?"))
         settled(page)
-        assert page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]').count() == 0
+        failed = page.locator('[data-testid="stAlertContentError"], [data-testid="stException"]')
+        assert failed.all_inner_texts() == [], title
     page.get_by_role("link", name="Explain", exact=True).click()
     mine.wait_for()
     zone.set_input_files({"name": "mine.png", "mimeType": "image/png", "buffer": out.getvalue()})
-    page.get_by_test_id("stFileUploaderDeleteBtn").get_by_role("button").click()
+    page.get_by_test_id("stFileChipDeleteBtn").get_by_role("button").first.click()
     page.get_by_role("img", name=re.compile("^dog with the map for")).first.wait_for()
 
 

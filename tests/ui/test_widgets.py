@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import jobs
 from explorer.jobs import JobStatus
-from explorer.ui import widgets
+from explorer.ui import cache, widgets
 
 
 def address(app: AppTest, key: str) -> str | None:
@@ -63,6 +63,18 @@ def test_what_another_page_left_under_the_key_is_no_choice(left: Any) -> None:
     assert not app.exception and app.title[0].value == "name"
 
 
+@pytest.mark.parametrize("multiple, left", [(True, "cifar10-resnet18"), (False, ["cifar10-resnet18"])])
+def test_a_picker_bears_what_a_page_with_another_picker_left(multiple: bool, left: Any) -> None:
+    app = AppTest.from_string(
+        "import streamlit as st; from explorer.ui import widgets\n"
+        f"st.title(str(widgets.checkpoint_picker('Models', 'model', multiple={multiple})))"
+    )
+    app.session_state["model"] = left
+    app.run()
+    name = next(iter(cache.cards("classifier")))
+    assert not app.exception and app.title[0].value == str([name] if multiple else name)
+
+
 def test_the_back_button_brings_the_earlier_choice_back() -> None:
     app = AppTest.from_function(choice).run()
     app.segmented_control(key="order").select("worst").run()
@@ -73,7 +85,7 @@ def test_the_back_button_brings_the_earlier_choice_back() -> None:
 
 PAGE = """
 import streamlit as st
-from explorer.ui import widgets
+from explorer.ui import cache, widgets
 options = {"": "any", "cat": "cat", "dog": "dog"}
 st.title(options[widgets.select("True class", options, key="true", default="")])
 st.button("all", on_click=lambda: st.session_state.update({"true": ""}))
