@@ -180,6 +180,13 @@ def test_samplers_are_compared_and_kept(
 def test_claims_need_a_pair(run, registry: Path) -> None:
     code, _, said = run("claims")
     assert code == 1 and "No pair" in said
+    scored = {"recall": 0.4, "coverage": 0.5, "precision": 0.6, "fid_5k_train50k": 41.06, "milliseconds": 2.0}
+    for name in ("tiny-dcgan", "tiny-ddpm"):
+        card = dataclasses.replace(checkpoints.read_card(name), data="cifar10", metrics={"samples": scored})
+        checkpoints.update(name, card)
+    code, said, _ = run("claims")
+    assert code == 0 and "tiny-dcgan and tiny-ddpm" in said and "DDPM first: precision 0.6 : 0.6" in said
+    assert "FID-5k against 50k train 41.1 : 41.1" in said and "fid_5k" not in said
 
 
 @pytest.mark.parametrize(

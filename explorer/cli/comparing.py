@@ -141,8 +141,10 @@ def claims_command(as_json: Json = False) -> Answer:
         )
         for verdict in claims.verdicts(dcgan, ddpm, same):
             found.append(asdict(verdict))
-            figures = ", ".join(f"{name} {a:.3f} : {b:.3f}" for name, (a, b) in verdict.figures.items())
-            favoured = claims.CLAIMS[verdict.claim].winner
+            figures = ", ".join(
+                f"{t(claims.LABELS[name])} {a:.3g} : {b:.3g}" for name, (a, b) in verdict.figures.items()
+            )
+            favoured = claims.CLAIMS[verdict.claim].winner.upper()
             said = f"{t(claims.CLAIMS[verdict.claim].text)}: {t(claims.WORDS[verdict.verdict])}"
             lines.append(f"  {said} ({favoured} first: {figures})")
     if not lines:

@@ -53,9 +53,14 @@ class Drawn:
     def words(self) -> str:
         """What it is, for a person."""
         if self.label < 0:
-            return t("drawn by {name}, seed {seed}", name=self.card.name, seed=self.seed)
-        true = self.card.classes[self.label]
-        return t("drawn by {name}, seed {seed}: {true}", name=self.card.name, seed=self.seed, true=true)
+            said = t("drawn by {name}, seed {seed}", name=self.card.name, seed=self.seed)
+        else:
+            true = self.card.classes[self.label]
+            said = t("drawn by {name}, seed {seed}: {true}", name=self.card.name, seed=self.seed, true=true)
+        if self.options:
+            sampler, steps, guidance = (value for _, value in self.options)
+            said += f" ({sampler}, {t('{n} steps', n=steps)}, w = {guidance:g})"
+        return said
 
 
 def most_steps() -> int:

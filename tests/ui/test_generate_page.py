@@ -243,6 +243,7 @@ def test_an_address_comes_back_as_it_was(address: str) -> None:
     assert found is not None and found.address == address
     wanted = [*address.split("/"), ""][2]
     assert found.label == (int(wanted) if wanted else 5)
+    assert ("steps, w =" in found.words) == bool(found.options)
 
 
 @pytest.mark.parametrize(
