@@ -27,7 +27,7 @@ def _others_can_reach(address: str | None) -> bool:
         return address != "localhost"
 
 
-# Read by reach.allow: whoever reaches this server may look, predict and explain, nothing more.
+# Read by reach.allow: whoever reaches this server may look, predict, explain and draw a little, nothing more.
 if _others_can_reach(st.config.get_option("server.address")):
     if os.environ.get("EXPLORER_TOKEN"):
         os.environ["EXPLORER_ASK_TOKEN"] = "1"
