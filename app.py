@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from explorer import reach
-from explorer.ui import ready, uploads, widgets
+from explorer.ui import incoming, ready, widgets
 
 log = logging.getLogger("explorer")
 
@@ -35,7 +35,7 @@ if _others_can_reach(st.config.get_option("server.address")):
         os.environ["EXPLORER_PUBLIC"] = "1"
 if reach.public_mode():
     # More is refused before all of it has come.
-    st.config.set_option("server.maxUploadSize", uploads.PUBLIC_MB)
+    st.config.set_option("server.maxUploadSize", incoming.PUBLIC_MB)
 
 
 @asynccontextmanager

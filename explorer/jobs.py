@@ -369,7 +369,7 @@ def ask_to_stop(job_id: str) -> None:
 
     def see_to_it() -> None:
         with contextlib.suppress(Problem):  # deleted meanwhile
-            stop(job_id)
+            _end(folder, 4.0)
 
     if status(job_id).live:
         (folder / "stop").touch()
@@ -384,11 +384,16 @@ def stop(job_id: str, grace: float = 4.0) -> JobStatus:
     """
     allow("stop")
     folder = _folder(job_id)
-    if not status(job_id).live:
-        return status(job_id)
+    if status(job_id).live:
+        _end(folder, grace)
+    return status(job_id)
+
+
+def _end(folder: Path, grace: float) -> None:
+    """What `stop` does to a live job."""
     (folder / "stop").touch()
     if _gone(folder, grace):
-        return status(job_id)
+        return
     for number, patience in ((signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)):
         leader = _ours(folder)
         if leader is None:
@@ -396,7 +401,6 @@ def stop(job_id: str, grace: float = 4.0) -> JobStatus:
         process.signal_group(leader, number)
         if _gone(folder, patience):
             break
-    return status(job_id)
 
 
 def _ours(folder: Path) -> int | None:

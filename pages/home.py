@@ -148,7 +148,9 @@ else:
 for entry in cache.entries():
     if not entry.card:
         st.warning(
-            t("Checkpoint {name} cannot be used: {problem}", name=entry.name, problem=str(entry.problem)),
+            widgets.plain(
+                t("Checkpoint {name} cannot be used: {problem}", name=entry.name, problem=str(entry.problem))
+            ),
             icon=":material/warning:",
         )
 

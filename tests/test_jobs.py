@@ -267,10 +267,10 @@ def test_many_jobs_of_one_kind_push_out_none_of_another(monkeypatch: pytest.Monk
 
 def test_strangers_wait_for_each_other_and_may_stop_a_drawing(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("EXPLORER_PUBLIC", "1")
-    drawings = [jobs.submit(["sleep"], "draw", key) for key in "12"]
+    drawings = [jobs.submit(["stubborn"], "draw", "1"), jobs.submit(["sleep"], "draw", "2")]
     with pytest.raises(Problem, match=r"2 jobs are running; wait for one to end\.$"):
         jobs.submit(["hello"], "draw", "3")
-    until(lambda: running(drawings[0]))
+    until(lambda: len(process.group(pid_of(drawings[0]), f"EXPLORER_JOB={jobs.root() / drawings[0]}")) == 2)
     jobs.ask_to_stop(drawings[0])
     assert jobs.wait(drawings[0], 20).state == "cancelled"
     assert jobs.wait(jobs.submit(["hello"], "draw", "3"), 20).state == "done"

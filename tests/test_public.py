@@ -1,4 +1,4 @@
-"""Public mode: strangers look, predict and draw a little; nothing else can be reached, by page, address, command or function."""
+"""Public mode: strangers look, predict and draw a little; nothing else is reached, by page, address or function."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -19,6 +19,7 @@ from explorer.text import Problem
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 MAX_SIDE = 2048  # pixels; what is larger is reduced while it is read: at most 12.6 MB a picture are kept
+SCAN, MOST_SCANS = b"\xff\xda", 100  # a JPEG has about ten; each makes a decoder go over all pixels again
 _BAND = 1 << 20  # pixels turned to RGB at a time: a 50-megapixel picture never stands twice in memory
 # One picture is unpacked at a time, so that memory is bounded however many people upload at once.
 _DECODING = Lock()
@@ -77,6 +78,11 @@ def open_picture(
             "{name} holds {kind}, whatever its name says; a PNG, JPEG or WEBP picture was expected. "
             "Save it as one of these and try again.",
             name=shown, kind=kind,
+        )  # fmt: skip
+    if kind == "JPEG" and data.count(SCAN) > MOST_SCANS:
+        raise Problem(
+            "{name} is a JPEG of more than {most} scans, which would take minutes to read. Save it anew and try again.",
+            name=shown, most=MOST_SCANS,
         )  # fmt: skip
     limit = min(
         max_pixels, Image.MAX_IMAGE_PIXELS or max_pixels

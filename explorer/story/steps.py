@@ -24,6 +24,7 @@ WORDS = {"part": 60, "headline": 90, "sentence": 260, "note": 2000}
 FIELDS = frozenset({*WORDS, "page", "query", "figure", "options", "needs", "reported"})
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 KEY = re.compile(r"[a-z0-9_]{1,40}")
+STREAMLIT_S = {"embed", "embed_options"}  # parameters that a link may not carry
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,10 @@ class _Check:
         value = entry.get("query", {})
         if isinstance(value, dict) and len(value) <= MOST_PARAMETERS:
             found = {key: _in_address(one) for key, one in value.items()}
-            if all(KEY.fullmatch(key) and one is not None for key, one in found.items()):
+            if all(
+                KEY.fullmatch(key) and key not in STREAMLIT_S and one is not None
+                for key, one in found.items()
+            ):
                 return found
         self.wrong(
             "query", Problem("a table of at most {most} words and numbers", most=MOST_PARAMETERS), value

@@ -10,7 +10,8 @@ from explorer.analysis import codes, predict, trajectory
 from explorer.checkpoints import Card
 from explorer.text import t
 from explorer.ui import cache, generating, widgets
-from explorer.ui.between import among_few, few_steps
+from explorer.ui.between import few_steps
+from explorer.ui.generating import among_few
 from explorer.ui.noising import Chosen
 
 AMOUNT = 0.5  # at first

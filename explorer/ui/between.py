@@ -1,38 +1,18 @@
 """Ways between two codes, a strip of pictures for each model, and sums of codes where a code is a few numbers."""
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from explorer import reach
 from explorer.analysis import codes, sampling
 from explorer.checkpoints import Card
-from explorer.text import Problem, t
+from explorer.text import t
 from explorer.ui import cache, generating, widgets
 
 PLACES = 8  # pictures on the way between two codes
-PATIENCE = 2.0  # seconds that a stranger's page waits until it may draw
 _strips = cache.Kept(64)  # uint8 pictures of seeds, some KB each
-_strangers = threading.BoundedSemaphore(reach.MOST_JOBS)
-
-
-@contextmanager
-def among_few() -> Iterator[None]:
-    """Around what a page draws itself, not as a job: in public mode for so many strangers at once as may have jobs.
-    Problem for one more of them."""
-    if not reach.public_mode():
-        yield
-        return
-    if not _strangers.acquire(timeout=PATIENCE):
-        raise Problem("This server is busy drawing for others; try again in a moment.")
-    try:
-        yield
-    finally:
-        _strangers.release()
 
 
 def few_steps(card: Card) -> dict[str, Any]:
@@ -90,7 +70,7 @@ def _strip(
     """Pictures uint8 (N, 3, 32, 32) of what `of` makes of the codes of seeds, drawn once for all sessions."""
     options = few_steps(card)
 
-    @among_few()
+    @generating.among_few()
     def make() -> np.ndarray:
         loaded = cache.model(card.name, "generator")
         return codes.drawn(loaded, of(codes.codes(loaded, seeds)), told, **options)

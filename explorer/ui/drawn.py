@@ -16,7 +16,7 @@ from explorer.checkpoints import Card
 from explorer.data.picture import Picture
 from explorer.text import t
 from explorer.ui import cache, widgets
-from explorer.ui.generating import SAMPLERS, conditional
+from explorer.ui.generating import SAMPLERS, among_few, conditional
 
 KEY = "drawn"
 MOST_STEPS = 250  # while somebody waits for a page
@@ -116,11 +116,13 @@ def forget() -> None:
 
 
 def pixels(of: Drawn) -> np.ndarray:
-    """uint8 (3, 32, 32): drawn now, or found again. Problem as sampling.draw."""
+    """uint8 (3, 32, 32): drawn now, or found again. Problem as sampling.draw, and for strangers above their limits."""
 
+    @among_few()
     def make() -> np.ndarray:
         loaded = cache.model(of.card.name, "generator")
         options = dict(of.options) or sampling.options_for(loaded)
+        reach.cap(1, options.get("steps", 1))
         return sampling.draw(loaded, [of.seed], of.wanted, batch=1, **options).images[0]
 
     return _pictures.get((of.card.sha256, of.address), make)

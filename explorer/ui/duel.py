@@ -275,7 +275,7 @@ def _head(scene: Scene, subject: Subject) -> None:
     one = predicting.ask(scene.card, subject.pixels(scene.card)[None], 1)[0]
     best = int(np.argmax(one.probabilities))
     st.markdown(t("The classifier's own head says **{name}**, {share} %",
-                  name=one.classes[best], share=f"{100 * one.probabilities[best]:.0f}"))  # fmt: skip
+                  name=widgets.plain(one.classes[best]), share=f"{100 * one.probabilities[best]:.0f}"))  # fmt: skip
 
 
 def how_far(scene: Scene, gallery: Gallery, subject: Subject) -> None:

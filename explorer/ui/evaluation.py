@@ -38,8 +38,8 @@ def headline(found: Scores, card: Card) -> None:
                   delta_color="off", delta_arrow="off")  # fmt: skip
         worst = min(found.report.rows, key=lambda row: row.recall)
         st.metric(t("Macro F1"), f"{found.report.macro.f1:.4f}", border=True, height="stretch",
-                  help=t("Lowest recall: {name}, {r}", name=worst.name, r=f"{worst.recall:.4f}"),
-                  delta=t("hardest: {name}", name=worst.name),
+                  help=t("Lowest recall: {name}, {r}", name=widgets.plain(worst.name), r=f"{worst.recall:.4f}"),
+                  delta=t("hardest: {name}", name=widgets.plain(worst.name)),
                   delta_color="off", delta_arrow="off")  # fmt: skip
         gap, before = kept(
             ("ece", found.key),

@@ -2,15 +2,18 @@
 and what an address may say."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
 
+from explorer import reach
 from explorer.analysis import sampling
 from explorer.checkpoints import Card
-from explorer.text import N_, t
+from explorer.text import N_, Problem, t
 from explorer.ui import cache, widgets
 
 FIRST = {  # of each data set, those that stand side by side at first
@@ -25,6 +28,23 @@ SAMPLERS = {  # those of explorer.models.ddpm, whose module would bring torch al
 }
 MOST_SEED = 999_999
 MOST_GUIDANCE = 5.0
+PATIENCE = 2.0  # seconds that a stranger's page waits until it may draw
+_strangers = threading.BoundedSemaphore(reach.MOST_JOBS)
+
+
+@contextmanager
+def among_few() -> Iterator[None]:
+    """Around what a page draws itself, not as a job: in public mode for so many strangers at once as may have jobs.
+    Problem for one more of them."""
+    if not reach.public_mode():
+        yield
+        return
+    if not _strangers.acquire(timeout=PATIENCE):
+        raise Problem("This server is busy drawing for others; try again in a moment.")
+    try:
+        yield
+    finally:
+        _strangers.release()
 
 
 @dataclass(frozen=True)

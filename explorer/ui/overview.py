@@ -12,7 +12,7 @@ from explorer.analysis import fid
 from explorer.checkpoints import Card, fid_of, kind_of
 from explorer.reported import NAMES, SAME_RECIPE, Figure
 from explorer.text import N_, language, t
-from explorer.ui import cache
+from explorer.ui import cache, widgets
 
 Table = dict[str, list[str]]
 NARROW = "\u202f"  # a narrow space at which no line breaks, before a unit
@@ -93,7 +93,8 @@ def generator_table(cards: Iterable[Card]) -> Table:
 def purposes(cards: Iterable[Card]) -> list[str]:
     """One line a checkpoint: its task, the net, and what it is for; what its number is not worth, where that is so."""
     return [
-        f"**{card.name}**: {t(TASKS.get(card.task, card.task))}, {NAMES.get(card.model, card.model)}. {t(card.purpose)}"
+        f"**{card.name}**: {t(TASKS.get(card.task, card.task))}, {NAMES.get(card.model, card.model)}. "
+        + widgets.plain(t(card.purpose))
         + (f" {t(fid.FEW)}" if card.metrics.get("samples", {}).get("fid_few") else "")
         for card in cards
     ]
@@ -113,7 +114,7 @@ def evidence(cards: Iterable[Card]) -> list[str]:
             "fingerprint": card.data_fingerprint[:16],
             "seed": card.seed,
             "minutes": f"{card.minutes:.1f}",
-            "settings": settings,
+            "settings": widgets.plain(settings),  # a card may come from anybody
         }
         if kind_of(card) == "classifier":
             line = t(

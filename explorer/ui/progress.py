@@ -8,6 +8,7 @@ import streamlit as st
 from explorer import jobs, reach
 from explorer.jobs import JobStatus
 from explorer.text import Problem, t
+from explorer.ui import widgets
 
 EVERY = timedelta(seconds=1)
 
@@ -92,10 +93,12 @@ def ended(found: JobStatus) -> None:
     """How a job ended, when it did not end well."""
     if found.state == "done":
         return
-    reason = str(found.error) if found.error else t(jobs.STATES[found.state])
+    # Strangers need no paths and traces of this machine.
+    told = not reach.public_mode()
+    reason = widgets.plain(str(found.error)) if found.error and told else t(jobs.STATES[found.state])
     st.error(reason, icon=":material/warning:")
     lines = jobs.logs(found.id, 20)
-    if lines and not reach.public_mode():  # strangers need no paths and traces of this machine
+    if lines and told:
         with st.expander(t("What it said last")):
             st.code("\n".join(lines), language=None)
 

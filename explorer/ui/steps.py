@@ -104,7 +104,7 @@ def _way(cards: Sequence[Card], most: int) -> None:
     key = (card.sha256, seed, wanted, *options.values())
     place = st.empty()  # always there, so that what follows keeps its place on the page
 
-    @between.among_few()
+    @generating.among_few()
     def make() -> trajectory.Trajectory:
         words = t("Drawing four pictures in {n} steps", n=options["steps"])
         bar = place.progress(0.0, text=words)  # a click elsewhere ends this run at its next message, so here

@@ -282,7 +282,7 @@ def head(story: Story, step: Step) -> None:
     keys.talk_keys(step.number, len(story.steps), lambda pressed: _press(story, pressed))
     part = step.say("part")
     words = t("{story}, step {n} of {all}", story=story.say("title"), n=step.number, all=len(story.steps))
-    st.progress(step.number / len(story.steps), f"{part} · {words}" if part else words)
+    st.progress(step.number / len(story.steps), widgets.plain(f"{part} · {words}" if part else words))
 
 
 def back_and_on(story: Story, step: Step) -> None:

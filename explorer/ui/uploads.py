@@ -11,21 +11,19 @@ from io import BytesIO
 
 import streamlit as st
 from PIL import Image
-from starlette.formparsers import MultiPartParser
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile, UploadedFileRec
 
-from explorer import reach, text
+from explorer import text
 from explorer.data import samples
 from explorer.data.picture import Picture, open_picture, shown_name, square
 from explorer.text import Problem, t
-from explorer.ui import widgets
+from explorer.ui import incoming, widgets
 from explorer.ui.picker import Item, picture_strip
 from explorer.views import pictures
 
 MOST = 8  # pictures at a time
-LOCAL_MB, PUBLIC_MB = 20, 5
 EXTENSIONS = ["png", "jpg", "jpeg", "webp"]
 HEIC = ["heic", "heif"]  # not readable, but whoever drops one is told what to do instead
 FIRST = "flower"  # the sample that is shown before anything is chosen
@@ -35,18 +33,10 @@ _DROPPED, _PAGE = (
     "page with the drop zone",
 )  # the id of what it holds, and the page of the last run
 
-# A file on its way in would otherwise be spooled to disk beyond 1 MB.
-MultiPartParser.spool_max_size = 2 * LOCAL_MB * 1_000_000
-
-
-def most_megabytes() -> int:
-    """The largest file that is taken: less where strangers can reach the server."""
-    return PUBLIC_MB if reach.public_mode() else LOCAL_MB
-
 
 def drop_zone(several: bool = True) -> dict[str, Picture]:
     """The drop zone and the camera: the pictures they brought, by an id. A bad file says why it is one."""
-    megabytes = most_megabytes()
+    megabytes = incoming.most_megabytes()
     words = t("Drop up to {most} pictures: PNG, JPEG or WEBP", most=MOST)
     files = st.file_uploader(
         words if several else t("Drop a picture: PNG, JPEG or WEBP"),
@@ -54,8 +44,8 @@ def drop_zone(several: bool = True) -> dict[str, Picture]:
     )  # fmt: skip
     if not several:
         files = [files] if files else []
-    camera = st.toggle(
-        t("Camera"), key="camera", bind="query-params",
+    camera = widgets.toggle(
+        t("Camera"), key="camera",
         help=t("Off until you turn it on; the browser asks first. Works on this machine or over https."),
     )  # fmt: skip
     shot = st.camera_input(t("Take a picture"), key="shot", label_visibility="collapsed") if camera else None
@@ -71,11 +61,16 @@ def _extensions() -> list[str]:
 
 
 def _read(files: list, megabytes: int) -> dict[str, Picture]:
-    kept: dict[str, Picture | Problem] = st.session_state.get(_KEPT, {})
-    now = {}
+    # Changed in place: where the session's state is written to, the run of a visitor who has clicked again ends, and
+    # what was read before that would be lost with the bytes of its file let go.
+    kept: dict[str, Picture | Problem] = st.session_state.setdefault(_KEPT, {})
     for n, file in enumerate(files):
-        now[file.file_id] = kept.get(file.file_id) or _read_one(file, n < MOST, megabytes)
-    st.session_state[_KEPT] = now
+        if file.file_id not in kept:
+            kept[file.file_id] = _read_one(file, n < MOST, megabytes)
+            _let_go(file)
+    now = {file.file_id: kept[file.file_id] for file in files}
+    for gone in kept.keys() - now.keys():
+        del kept[gone]
     for problem in now.values():
         if isinstance(problem, Problem):
             st.error(widgets.plain(str(problem)), icon=":material/broken_image:")
@@ -92,8 +87,6 @@ def _read_one(file: UploadedFile, room: bool, megabytes: int) -> Picture | Probl
         return open_picture(file.getvalue(), file.name, max_bytes=megabytes * 1_000_000)
     except Problem as problem:
         return problem
-    finally:
-        _let_go(file)
 
 
 def _let_go(file: UploadedFile) -> None:

@@ -83,6 +83,15 @@ def test_modes():
     assert near(quarters(cmyk.image), QUARTERS, 8)
 
 
+def test_a_jpeg_of_hundreds_of_scans_is_refused_unread():
+    """Each scan makes a decoder go over all pixels again: 5 MB of them would take minutes."""
+    data = encoded(Image.linear_gradient("L"), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    assert open_picture(data, "a.jpg").size == (256, 256)
+    with pytest.raises(Problem, match="more than 100 scans"):
+        open_picture(data[:last] + 100 * data[last:-2] + data[-2:], "a.jpg")
+
+
 def test_sixteen_bits():
     values = np.array([[0, 256 * 100], [256 * 200 + 255, 65535]], np.uint16).repeat(8, 0).repeat(8, 1)
     found = open_picture(encoded(Image.fromarray(values), "PNG"), "x.png").image

@@ -63,6 +63,7 @@ BROKEN: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "a number for words": (HEAD + STEP.replace('{ en = "A note.", ko = "메모." }', "7"), ("step 1", "field note", "7")),
     "a list for a page": (HEAD + STEP + 'page = ["home"]\n', ("step 1", "field page")),
     "words for a query": (HEAD + STEP + 'query = "part=duel"\n', ("step 1", "field query", "a table")),
+    "a query that Streamlit keeps to itself": (HEAD + STEP + "query = { embed = true }\n", ("step 1", "field query")),
     "a table in a query": (HEAD + STEP + 'query = { part = { a = 1 } }\n', ("step 1", "field query")),
     "words for needs": (HEAD + STEP + 'needs = "cifar10-fastnet"\n', ("step 1", "field needs")),
     "one language": (HEAD + STEP.replace(', ko = "보입니다"', ""), ("step 1", "field headline", "en, ko")),

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from explorer.analysis import examination, sampling
 from explorer.analysis.protocols import FILE as PROTOCOLS
 from explorer.analysis.samplers import FILE as SAMPLERS
 from explorer.runs.scoring import GRID, png
+from explorer.text import Problem
 from explorer.ui import (  # noqa: F401 (language: answers ?lang=)
     compared,
     drawn,
@@ -191,13 +193,15 @@ def test_the_command_draws_the_picture_of_a_whole_address(
 # The slides' claims
 
 
-def pair(device: str = "CPU, 2 threads", seen: int = 6_000_000) -> list[checkpoints.Card]:
-    """A DCGAN and a DDPM in the slides' recipe, scored."""
+def pair(
+    device: str = "CPU, 2 threads", seen: int = 6_000_000, changed: list[str] | None = None
+) -> list[checkpoints.Card]:
+    """A DCGAN and a DDPM in the slides' recipe, scored; changed: of its settings."""
     scores = {"recall": 0.4, "coverage": 0.5, "precision": 0.6, "fid_5k_train50k": 64.6, "milliseconds": 2.0}
     return [
         checkpoints.Card(
             name, name, "cifar10", ("a", "b"), (0.5,) * 3, (0.2,) * 3, "0" * 64, task=task,
-            recipe={"name": f"{name}-slides", "images_seen": seen},
+            recipe={"name": f"{name}-slides", "changed": changed or [], "images_seen": seen},
             metrics={"samples": scores | {"device": device if name == "ddpm" else "CPU, 2 threads"}},
         )
         for name, task in (("dcgan", "gan"), ("ddpm", "diffusion"))
@@ -211,6 +215,8 @@ def test_a_verdict_names_its_figures_and_how_far_the_slides_recipe_went() -> Non
     assert "FID-5k against 50k train 64.6 : 64.6" in lines[1] and "ms a picture 2 : 2" in lines[2]
     assert not any("_" in line for line in lines)
     assert "different machines" in compared.verdict_lines(pair("NVIDIA L4"))[3]
+    first, head, *_ = compared.verdict_lines(pair(changed=["lr"]))
+    assert "The pair in the slides' recipe is not here" in first and "as their cards say: dcgan after 6,000" in head
     text.set_language("ko")
     assert not any("fid_5k" in line or "milliseconds" in line for line in compared.verdict_lines(pair()))
 
@@ -263,6 +269,18 @@ def test_strangers_may_take_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None
     assert (
         drawn.parsed("tiny-ddpm/1/1/dpm/26/1") is None and drawn.parsed("tiny-ddpm/1/1/dpm/25/1") is not None
     )
+    monkeypatch.setattr(sampling, "options_for", lambda _: {"sampler": "dpm", "steps": 26, "guidance": 1.0})
+    with pytest.raises(Problem, match="at most 25 steps"):
+        drawn.pixels(drawn.parsed("tiny-ddpm/26"))
+
+
+def test_strangers_draw_a_linked_picture_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generating, "PATIENCE", 0.01)
+    monkeypatch.setattr(generating, "_strangers", threading.BoundedSemaphore(1))
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    with generating._strangers, pytest.raises(Problem, match="busy drawing for others"):
+        drawn.pixels(drawn.parsed("tiny-dcgan/31"))
+    assert drawn.pixels(drawn.parsed("tiny-dcgan/31")).shape == (3, 32, 32)
 
 
 @pytest.mark.parametrize("page", ["predict", "explain"])

@@ -239,9 +239,9 @@ def test_a_picture_of_no_known_class_is_drawn_as_what_our_classifier_sees(
 
 
 def test_strangers_draw_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(between, "PATIENCE", 0.01)
-    monkeypatch.setattr(between, "_strangers", threading.BoundedSemaphore(1))
-    with between._strangers:
+    monkeypatch.setattr(generating, "PATIENCE", 0.01)
+    monkeypatch.setattr(generating, "_strangers", threading.BoundedSemaphore(1))
+    with generating._strangers:
         opened(("tiny-vae",))  # the owner is not concerned
         monkeypatch.setenv("EXPLORER_PUBLIC", "1")
         app = AppTest.from_function(page, default_timeout=300, args=(("tiny-dcgan", "tiny-ddpm"),)).run()
@@ -249,7 +249,7 @@ def test_strangers_draw_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert said == {"This server is busy drawing for others; try again in a moment."}
         assert len(app.error) == 5, "the way, two strips, the sum, the picture drawn anew"
     opened(("tiny-dcgan", "tiny-ddpm"))
-    assert between._strangers.acquire(blocking=False), "given back by all"
+    assert generating._strangers.acquire(blocking=False), "given back by all"
 
 
 def test_the_whole_way_is_one_file() -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from explorer import reported
+from explorer import checkpoints, reported
 from explorer.text import Problem
-from explorer.ui import overview
+from explorer.ui import overview, widgets
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,15 @@ def test_a_generator_says_its_fid_and_of_what_and_what_it_is_not_worth() -> None
     first, second = overview.purposes([cards[0], drawing("few", fid_few=True)])
     assert "2,048" not in first and "Fewer than 2,048 pictures" in second
     assert len({*overview.TASKS.values()}) == 4
+
+
+def test_what_a_card_says_stays_text() -> None:
+    hostile = "![x](https://a.example/x.png) `a`] $b$"
+    card = Card("theirs", purpose=hostile, recipe={"name": hostile})
+    (said,) = overview.purposes([card])
+    assert widgets.plain(hostile) in said and hostile not in said
+    (said,) = overview.evidence([replace(checkpoints.read_card("digits-fastnet"), recipe=card.recipe)])
+    assert widgets.plain(hostile) in said and hostile not in said
 
 
 def test_what_is_known_of_several_figures_is_said_once() -> None:

@@ -267,6 +267,16 @@ def test_a_broken_file_is_named_and_the_others_are_told(
     assert headline(opened(story="broken", step=3)) == "Step 3"
 
 
+def test_what_a_file_says_stays_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXPLORER_STORIES", str(tmp_path))
+    hostile = "![p](http://a.example/a.png)"
+    first = WHOLE["step"][0] | {"part": {"en": hostile, "ko": hostile}}
+    written(tmp_path, "mine", WHOLE | {"title": {"en": hostile, "ko": hostile}, "step": [first]})
+    app = opened(story="mine")
+    (shown,) = app.get("progress")
+    assert "a.example" in shown.proto.text.replace("\\", "") and "![" not in shown.proto.text
+
+
 # Rooms
 
 
