@@ -112,7 +112,10 @@ def announce(url: str, started: float, others: str = "") -> None:
     if others:
         print(f"  From other machines: {others}", flush=True)
     if state.get("public"):
-        print("  Public mode, because others can reach it: it shows, predicts, explains and draws a little.", flush=True)
+        print(
+            "  Public mode, because others can reach it: it shows, predicts, explains, draws a little.",
+            flush=True,
+        )
 
 
 def main() -> None:

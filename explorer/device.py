@@ -2,6 +2,7 @@
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 import torch
@@ -68,12 +69,36 @@ def set_threads(count: int | None = None) -> int:
 
 
 def describe(device: torch.device) -> str:
-    """The device in words, for example "CPU, 2 threads" or "NVIDIA A100"."""
+    """The device in words for the screen, for example "CPU, 2 threads" or "NVIDIA A100"; see `identity`."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     if device.type == "mps":
         return "Apple MPS"
     return t("CPU, {n} threads", n=torch.get_num_threads())
+
+
+def identity(device: torch.device) -> str:
+    """What measured times belong to, the same in every language: "AMD EPYC 7B13, 2 threads" or "NVIDIA A100"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type == "mps":
+        return f"{_processor()}, MPS"
+    threads = torch.get_num_threads()
+    return f"{_processor()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def _processor() -> str:
+    """The processor's model, or at least its kind, such as "aarch64"."""
+    try:
+        if platform.system() == "Darwin":
+            asked = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            named = subprocess.run(asked, capture_output=True, text=True, timeout=10).stdout.strip()
+        else:
+            lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            named = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, ValueError, StopIteration, subprocess.SubprocessError):  # not every system says it
+        named = ""
+    return named or platform.processor() or platform.machine()
 
 
 def memory(device: torch.device) -> tuple[int, int]:

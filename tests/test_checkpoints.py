@@ -5,6 +5,7 @@ import json
 import os
 import pickle
 import shutil
+import string
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import torch
 from explorer import checkpoints, data, files, models
 from explorer.analysis import predict
 from explorer.checkpoints import Card, manifest, predictions, weights
+from explorer.checkpoints import card as card_module
 from explorer.models import CLASSIFIERS, GENERATORS
 from explorer.text import Missing, Problem
 
@@ -193,7 +195,55 @@ def test_without_scores_there_is_no_table_of_results() -> None:
         assert "## Results" not in said and "|" not in said and "model-index" not in said
         assert said.count("\n## Recipe\n") == 1
     said = checkpoints.readme(card_of(**vae, metrics={"samples": {"n": 5000}}))
-    assert "\n## Results\n\n| of | what | value |\n|---|---|---|\n| samples | n | 5000 |\n\n## Recipe" in said
+    assert "\n## Results\n\n| what | value |\n|---|---|\n| drawn pictures | 5,000 |\n\n## Recipe" in said
+
+
+def test_the_scores_of_what_draws_are_words_with_units() -> None:
+    samples = {
+        "n": 5000, "first_seed": 0, "batch": 64, "milliseconds": 0.96, "device": "AMD EPYC, 2 threads", "fid": 41.06,
+        "fid_raw": 41.06, "fid_n": 5000, "fid_few": False, "fid_infinity": 35.14, "fid_infinity_error": 0.52,
+        "fid_curve": [[1250, 57.0], [5000, 41.06]], "inception_score": None, "features": 1,
+        "reference": "cifar10:train", "reference_n": 50_000, "reference_fingerprint": "72e1", "kid": 0.0256,
+        "kid_std": 0.001, "kid_size": 1000, "compared_with": 5000, "precision": 0.59, "recall": 0.33, "density": 0.66,
+        "coverage": 0.46, "fid_5k_train50k": 41.06, "judge": "cifar10-fastnet", "collapsed": False, "sampler": "dpm",
+        "steps": 20, "guidance": 1.5,
+        "judged": {"class_counts": [1, 2], "classes_in_effect": 9.65, "classes_expected": 10.0, "surprise": 84.0,
+                   "class_accuracy": 0.6598, "n": 5000},
+        "near": {"nearest_ratio": 1.351, "nearest_close": 0.0012, "duplicate_rate": 0.0004, "n": 5000,
+                 "n_train": 50_000, "n_test": 10_000},
+        "accuracy_score": {"accuracy": 0.6196, "n": 10_000, "trained_on": 5000, "epochs": 20, "model": "fastnet"},
+    }  # fmt: skip
+    said = checkpoints.readme(card_of(task="gan", model="dcgan", metrics={"samples": samples}))
+    rows = dict(line.strip("| ").split(" | ") for line in said.splitlines() if line.startswith("| "))
+    assert rows["FID, 5,000 drawn against 50,000 training pictures"] == "41.06"
+    assert rows["milliseconds a picture, AMD EPYC, 2 threads"] == "0.96"
+    assert rows["drawn as asked, as cifar10-fastnet sees 5,000 drawn pictures"] == "66.0%"
+    assert rows["drawn by"] == "dpm, 20 steps, guidance 1.5" and rows["standard error of that fit"] == "0.52"
+    assert not any("_" in row or "False" in row or "None" in row for pair in rows.items() for row in pair)
+    assert not any(name.startswith(("against, with", "Inception")) for name in rows)
+    samples["accuracy_score"] |= {"real": 0.8012, "real_trained_on": 5000}
+    said = checkpoints.readme(card_of(task="gan", model="dcgan", metrics={"samples": samples}))
+    assert "| against, with 5,000 real pictures instead of 5,000 drawn | 80.12% |" in said
+    assert len(rows) + 1 == sum(line.startswith("| ") for line in said.splitlines())
+    held = {"held-out": {"kid": 0.0123, "n": 1000}}
+    assert "| kid, held-out, n = 1,000 | 0.0123 |" in checkpoints.readme(card_of(task="gan", metrics=held))
+
+
+def test_every_score_that_a_readme_has_words_for_is_one_that_is_stored() -> None:
+    """All but one row have their number in the card of a checkpoint that is shipped; none has a name of its own."""
+    card = checkpoints.read_card(checkpoints.OURS / "cifar10-dcgan")
+    stored = card_module._flat(card.metrics["samples"]) | {"pictures": ""}
+    later = {
+        "fid_infinity_error",
+        "accuracy_score_real",
+        "accuracy_score_real_trained_on",
+        "sampler",
+        "steps",
+        "guidance",
+    }
+    for pair in card_module.SCORES.items():
+        fields = {name for words in pair for _, name, _, _ in string.Formatter().parse(words) if name}
+        assert fields <= stored.keys() | later, pair
 
 
 def test_stored_predictions_are_those_that_were_stored_bit_by_bit(victim: Path) -> None:

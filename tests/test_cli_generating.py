@@ -1,4 +1,4 @@
-"""The commands sample, score, samplers and claims: what they write and say, and one sentence for what is wrong."""
+"""The commands sample and score: what they write and say, and one sentence for what is wrong."""
 
 import dataclasses
 import json
@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from explorer import checkpoints, cli, data, runs
-from explorer.analysis import examination, samplers, scores
-from explorer.data.drawn import read_drawn
+from explorer.analysis import examination, sampling, scores
+from explorer.data import cifar10
+from explorer.data.drawn import packed_drawn, read_drawn
 from explorer.runs import over_time
 from explorer.text import Problem
 from explorer.training import recipe_class
@@ -71,12 +72,16 @@ def test_sample_writes_what_it_says(run, registry: Path, tmp_path: Path) -> None
 
 
 def test_sample_takes_a_class_by_name_or_number_and_a_folder(run, registry: Path, tmp_path: Path) -> None:
-    for asked in ("7", 7):
-        out = tmp_path / f"{asked!r}"
+    card = dataclasses.replace(checkpoints.read_card("tiny-vae"), classes=cifar10.CLASSES)
+    checkpoints.update("tiny-vae", card)
+    for asked in ("dog", "5"):
+        out = tmp_path / asked
         code, _, _ = run("sample", "tiny-vae", "--n", 3, "--class", asked, "--out", out)
         assert code == 0 and sorted(path.name for path in out.glob("*.png")) == [
-            f"00000{k}-7.png" for k in range(3)
+            f"00000{k}-5.png" for k in range(3)
         ]
+    code, _, said = run("sample", "tiny-vae", "--class", "10", "--out", tmp_path / "10")
+    assert code == 1 and "Unknown class '10'; known: airplane" in said
 
 
 @pytest.mark.parametrize(
@@ -102,6 +107,19 @@ def test_sample_says_before_it_draws_that_the_place_is_taken(run, registry: Path
     (tmp_path / "a").mkdir()
     code, _, said = run("sample", "tiny-ddpm", "--out", tmp_path / "a")
     assert code == 1 and "already there" in said
+
+
+def test_sample_says_before_it_loads_that_nothing_can_be_written_there(
+    run, registry: Path, monkeypatch, tmp_path: Path
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the net was loaded")
+
+    monkeypatch.setattr(checkpoints, "load", never)
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file/a.npz", "/proc/a.npz", "/proc/a/b", tmp_path / f"{'b' * 300}.npz"):
+        code, _, said = run("sample", "tiny-vae", "--out", out)
+        assert code == 1 and said.startswith("Cannot write ") and "Traceback" not in said, (out, said)
 
 
 @pytest.mark.slow
@@ -141,6 +159,9 @@ def test_score_refuses_in_one_sentence(run, registry: Path, small: None, tmp_pat
         ((tmp_path / "absent", "digits:train"), "neither a checkpoint nor a folder"),
         (("tiny-vae", "digits:train", "--store"), "leave B"),
         (("digits-fastnet", "--n", "600"), "draws"),
+        (("a" * 300, "digits:train"), f"{'a' * 80} cannot be read: File name too long"),
+        (("tiny-vae", "a" * 300), f"{'a' * 80} cannot be read: File name too long"),
+        (("a" * 300, "--store"), "is not a name"),
     ):
         code, _, said = run("score", *arguments)
         assert code == 1 and words in said and "Traceback" not in said, (arguments, said)
@@ -160,33 +181,6 @@ def test_stored_scores_stand_in_the_card_with_a_grid(
     )
     checkpoints.verify(registry / "tiny-vae")
     assert (registry / "tiny-vae/evaluation/grid.png").stat().st_size > 1000
-
-
-def test_samplers_are_compared_and_kept(
-    run, registry: Path, small: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(samplers, "TABLE", (("ddim", 1), ("dpm", 2), ("ddpm", 1)))
-    monkeypatch.setattr(samplers.rows, "__defaults__", (None, 500))
-    code, said, _ = run("samplers", "tiny-ddpm", "--json")
-    rows = json.loads(said)["rows"]
-    assert code == 0 and [(row["sampler"], row["steps"]) for row in rows] == list(samplers.TABLE)
-    assert all(row["n"] == 500 and row["fid"] > 0 and row["milliseconds"] > 0 for row in rows)
-    kept = json.loads((registry / "tiny-ddpm" / samplers.FILE).read_text())
-    assert kept["rows"] == rows and kept["checkpoint_sha256"] == checkpoints.read_card("tiny-ddpm").sha256
-    code, _, said = run("samplers", "tiny-vae")
-    assert code == 1 and "one step" in said
-
-
-def test_claims_need_a_pair(run, registry: Path) -> None:
-    code, _, said = run("claims")
-    assert code == 1 and "No pair" in said
-    scored = {"recall": 0.4, "coverage": 0.5, "precision": 0.6, "fid_5k_train50k": 41.06, "milliseconds": 2.0}
-    for name in ("tiny-dcgan", "tiny-ddpm"):
-        card = dataclasses.replace(checkpoints.read_card(name), data="cifar10", metrics={"samples": scored})
-        checkpoints.update(name, card)
-    code, said, _ = run("claims")
-    assert code == 0 and "tiny-dcgan and tiny-ddpm" in said and "DDPM first: precision 0.6 : 0.6" in said
-    assert "FID-5k against 50k train 41.1 : 41.1" in said and "fid_5k" not in said
 
 
 @pytest.mark.parametrize(
@@ -225,6 +219,9 @@ def test_a_generator_from_its_training_to_its_scores(
     folder = registry / "drawn/evaluation"
     assert len(list((folder / "grids").glob("step-*.png"))) == 1
     assert (folder / "over_time.json").exists() == (model == "dcgan")
+    if model == "dcgan":
+        (row,) = json.loads((folder / "over_time.json").read_text())["rows"]
+        assert 0 <= row["class_accuracy"] <= 1, "what it was asked to draw is known"
 
 
 def test_what_is_stored_was_drawn_as_asked_and_the_card_says_how(
@@ -271,6 +268,7 @@ def test_what_score_refuses_it_refuses_before_the_work(run, registry: Path, monk
     def never(*_: object, **__: object) -> None:
         raise AssertionError("work was done")
 
+    monkeypatch.setattr(examination, "Extractor", never)
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr("explorer.analysis.sampling.draw", never)
     for part in ("against", "against_pictures", "score"):
@@ -282,6 +280,7 @@ def test_what_score_refuses_it_refuses_before_the_work(run, registry: Path, monk
     np.savez(tmp_path / "large.npz", images=np.zeros((600, 64, 64, 3), np.uint8))
     np.savez(tmp_path / "told.npz", images=square, labels=np.full(600, 10))
     np.savez(tmp_path / "below.npz", images=square, labels=np.full(600, -2))
+    np.savez(fits := tmp_path / "fits.npz", images=square)
     for words, sentence in (
         (("tiny-vae", "--n", 499), "at least 500"),
         (("tiny-vae", tmp_path / "absent"), "neither a checkpoint nor a folder"),
@@ -290,10 +289,53 @@ def test_what_score_refuses_it_refuses_before_the_work(run, registry: Path, monk
         ((tmp_path / "told.npz", "digits:train"), "its labels go from 10 to 10, the classes from 0 to 9"),
         ((tmp_path / "below.npz", "digits:train"), "its labels go from -2"),
         (("tiny-vae", "--steps", 3), "draws in one step"),
+        (("tiny-ddpm", "--sampler", "euler"), "Unknown sampler 'euler'"),
+        (("tiny-ddpm", "--sampler", "euler", "--store"), "Unknown sampler 'euler'"),
+        (("digits-fastnet", "--store"), "draws"),
         (("tiny-vae", "--seed", 2**64), "4611686018427387904"),
+        (
+            (fits, "digits:train", "--sampler", "ddim", "--n", 600),
+            "fits.npz is no checkpoint: leave out --sampler, --n, which",
+        ),
+        (("digits:train", fits, "--seed", 0), "digits:train is no checkpoint: leave out --seed, which"),
+        (
+            (fits, "tiny-ddpm", "--steps", 3, "--guidance", 1),
+            "is no checkpoint: leave out --steps, --guidance, which",
+        ),
     ):
         code, _, said = run("score", *words)
         assert code and sentence in said and "Traceback" not in said, (words, said)
+
+
+def test_two_checkpoints_draw_of_other_seeds(run, registry: Path, small: None, monkeypatch, tmp_path) -> None:
+    seeds, draw = [], sampling.draw
+
+    def told(loaded, of, *given: object, **options: object) -> sampling.Samples:
+        seeds.append((loaded.card.name, of[0], of[-1]))
+        return draw(loaded, of, *given, **options)
+
+    monkeypatch.setattr(sampling, "draw", told)
+    assert run("score", "tiny-vae", "tiny-vae", "--n", 500, "--seed", 7)[0] == 0
+    assert sorted(seeds) == [("tiny-vae", 7, 506), ("tiny-vae", 507, 1006)]
+    seeds.clear()
+    np.savez(tmp_path / "a.npz", images=data.load("digits", "train").images[:500].transpose(0, 2, 3, 1))
+    assert run("score", tmp_path / "a.npz", "tiny-dcgan", "--n", 500)[0] == 0, "of B they are --n and --seed"
+    assert seeds == [("tiny-dcgan", 500, 999)]
+
+
+def test_a_damaged_judge_does_not_cost_the_fid(
+    run, registry: Path, small: None, monkeypatch, tmp_path
+) -> None:
+    def damaged(*_: object) -> None:
+        raise Problem("The judge is damaged.")
+
+    monkeypatch.setattr(scores, "judged", damaged)
+    np.savez(tmp_path / "a.npz", images=data.load("digits", "train").images[:500].transpose(0, 2, 3, 1))
+    code, said, _ = run("score", tmp_path / "a.npz", "digits:train", "--json")
+    value = json.loads(said)
+    assert code == 0 and value["fid"] > 0 and value["without"] == ["The judge is damaged."]
+    code, said, _ = run("score", tmp_path / "a.npz", "digits:train")
+    assert code == 0 and "FID-500" in said and said.splitlines()[-1] == "The judge is damaged."
 
 
 def test_a_run_s_checkpoint_can_be_scored_by_its_folder(run, registry: Path, small: None) -> None:
@@ -350,9 +392,10 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
 
 def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry: Path, small: None) -> None:
     config = runs.config_of(made_up_run("mine", "dcgan"))
-    digits = data.load("digits", "train").images
-    for at, step in enumerate((30, 120)):
-        over_time.keep(runs.folder_of("mine"), step, at + 1, digits[600 * at : 600 * at + 600])
+    digits = data.load("digits", "train").take(np.arange(600))
+    over_time.keep(runs.folder_of("mine"), 30, 1, (digits.images, digits.labels))
+    # As runs kept them that did not keep the labels.
+    (runs.folder_of("mine") / "drawn/step-00000120.npz").write_bytes(packed_drawn(digits.images))
     about = {"model": "dcgan", "task": "gan", "model_args": {"width": 16}, "metrics": {"samples": {"n": 7}}}
     made_up_generator(registry, "there", created=config["created"], **about)
     made_up_generator(registry, "other", created="2020-01-01T00:00:00Z", **about)
@@ -361,6 +404,7 @@ def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry:
     assert (
         code == 0 and [row["step"] for row in rows] == [30, 120] and all(row["fid_n"] == 600 for row in rows)
     )
+    assert rows[0]["class_accuracy"] > 0.9 and rows[1]["class_accuracy"] is None
     assert json.loads((registry / "there" / over_time.FILE).read_text())["rows"] == rows
     assert [path.stem for path in sorted((registry / "there/evaluation/grids").iterdir())] == [
         "step-00000030", "step-00000120",
@@ -371,23 +415,3 @@ def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry:
     shutil.rmtree(runs.folder_of("mine") / "drawn")
     code, _, said = run("runs", "moments", "mine", "there")
     assert code == 1 and "kept no pictures" in said
-
-
-def test_perturb_and_protocols_say_and_keep_what_they_measured(
-    run, registry: Path, small: None, monkeypatch
-) -> None:
-    from explorer.analysis import protocols
-
-    code, _, said = run("perturb", "fog", 1, "--data", "digits")
-    assert code == 1 and "Unknown fault" in said
-    code, _, said = run("perturb", "blur", 99, "--data", "digits")
-    assert code == 1 and "between 0 and 4" in said
-    rows = [protocols.Row("train", 41.0, 5000, 1438), protocols.Row("half", 55.0, 5000, 1438)]
-    monkeypatch.setattr(protocols, "rows", lambda *_: rows)
-    code, said, _ = run("protocols", "tiny-vae", "--json")
-    assert code == 0 and [row["fid"] for row in json.loads(said)["rows"]] == [41.0, 55.0]
-    kept = json.loads((registry / "tiny-vae" / protocols.FILE).read_text())
-    assert kept["rows"] == json.loads(said)["rows"]
-    assert kept["checkpoint_sha256"] == checkpoints.read_card("tiny-vae").sha256
-    code, _, said = run("protocols", "digits-fastnet")
-    assert code == 1 and "draws" in said

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 import torch
 
-from explorer import device
+from explorer import device, text
 from explorer.text import Problem
 
 COUNT = "from explorer.device import set_threads; print(set_threads())"
@@ -50,3 +50,36 @@ def test_a_bad_number_of_threads_is_one_sentence(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("EXPLORER_THREADS", value)
     with pytest.raises(Problem, match="EXPLORER_THREADS is"):
         device.set_threads()
+
+
+def test_what_times_belong_to_names_the_processor_in_every_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        device.Path, "read_text", lambda *_, **__: "processor : 0\nmodel name\t: Chip 7 @ 2 GHz\n"
+    )
+    monkeypatch.setattr(device.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    cpu, said = torch.device("cpu"), set()
+    for language in ("en", "ko"):
+        text.set_language(language)
+        said.add(device.identity(cpu))
+    text.set_language("en")
+    assert said == {"Chip 7 @ 2 GHz, 2 threads"}
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert device.identity(cpu) == "Chip 7 @ 2 GHz, 1 thread"
+
+
+def test_a_system_that_hides_its_processor_s_name_says_its_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*_: object, **__: object) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(device.platform, "processor", lambda: "")
+    monkeypatch.setattr(device.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    monkeypatch.setattr(device.platform, "system", lambda: "Linux")
+    for said in (absent, lambda *_, **__: "Features : fp asimd bf16\n"):
+        monkeypatch.setattr(device.Path, "read_text", said)
+        assert device.identity(torch.device("cpu")) == "aarch64, 4 threads"
+    monkeypatch.setattr(device.platform, "system", lambda: "Darwin")
+    answer = subprocess.CompletedProcess([], 0, stdout="Apple M3\n")
+    monkeypatch.setattr(device.subprocess, "run", lambda *_, **__: answer)
+    assert device.identity(torch.device("mps")) == "Apple M3, MPS"

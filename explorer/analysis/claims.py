@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from explorer.checkpoints import Card
-from explorer.text import N_
+from explorer.reported import NAMES
+from explorer.text import N_, t
 
 WORDS = {
     "holds": N_("holds here"),
@@ -25,6 +26,8 @@ LABELS = {  # of the measures, on screen
     "fid_5k_train50k": N_("FID-5k against 50k train"),
     "milliseconds": N_("ms a picture"),
 }
+# Pictures that the slides' nets saw: their epochs times 50,000.
+SEEN = {"dcgan": 10_000_000, "ddpm": 2_500_000}
 TIE = 0.02  # relative difference up to which two figures count as equal
 
 
@@ -70,7 +73,7 @@ def pairs(cards: Iterable[Card]) -> list[tuple[Card, Card, bool]]:
             and card.data == "cifar10"
             and "fid_5k_train50k" in card.metrics.get("samples", {})
         ):
-            slides = card.recipe.get("name") == f"{card.model}-slides"
+            slides = follows_slides(card)
             best = found[card.model].get(slides)
             if best is None or _fid(card) < _fid(best):
                 found[card.model][slides] = card
@@ -80,6 +83,38 @@ def pairs(cards: Iterable[Card]) -> list[tuple[Card, Card, bool]]:
         for a, b in order
         if a in found["dcgan"] and b in found["ddpm"]
     ]
+
+
+def follows_slides(card: Card) -> bool:
+    """Whether a checkpoint was trained by the slides' recipe with no setting changed but the number of epochs; a card
+    that does not say what was changed (see runs.scoring.changed) does not count."""
+    return card.recipe.get("name") == f"{card.model}-slides" and card.recipe.get("changed") == []
+
+
+def trained(dcgan: Card, ddpm: Card, same_recipe: bool) -> str:
+    """How a pair was trained, in words: by which recipes, and how many pictures each net saw."""
+    how = t("both in the slides' recipe") if same_recipe else t("recipes as their cards say")
+    seen = [_seen(card) for card in (dcgan, ddpm) if isinstance(card.recipe.get("images_seen"), int)]
+    return f"{how}: {', '.join(seen)}" if seen else how
+
+
+def _seen(card: Card) -> str:
+    count, whole = f"{card.recipe['images_seen']:,}", f"{SEEN[card.model]:,}"
+    if follows_slides(card):
+        return f"{card.name} {t('after {n} of their {whole} pictures', n=count, whole=whole)}"
+    return f"{card.name} {t('after {n} pictures', n=count)}"
+
+
+def absent(found: list[tuple[Card, Card, bool]]) -> str:
+    """What is to be said before `pairs` of which none follows the slides on both sides; "" where one does, and where
+    there is no pair."""
+    if not found or any(same for *_, same in found):
+        return ""
+    follow = {card.model for pair in found for card in pair[:2] if follows_slides(card)}
+    return t(
+        "The pair in the slides' recipe is not here: no scored checkpoint of {models} follows it.",
+        models=", ".join(NAMES[model] for model in SEEN if model not in follow),
+    )
 
 
 def _fid(card: Card) -> float:

@@ -9,7 +9,7 @@ from explorer.analysis import sampling, scores, together
 from explorer.analysis.inception import Extractor
 from explorer.checkpoints import Loaded
 from explorer.data import load
-from explorer.device import describe
+from explorer.device import identity
 from explorer.text import N_, Problem
 
 COUNT = 5_000
@@ -19,11 +19,12 @@ Step = Callable[[int, int, str], None]
 
 
 def examine(
-    loaded: Loaded, count: int = COUNT, on_step: Step | None = None, **asked: Any
+    loaded: Loaded, count: int = COUNT, on_step: Step | None = None, *, whole: bool = False, **asked: Any
 ) -> tuple[dict[str, Any], sampling.Samples]:
     """(What a card keeps under "samples", the pictures). What needs Inception's weights or the data set is left out
     where these are not here; `without` says so, a sentence each. Under torchrun every process takes its share.
 
+    whole: leave nothing out, but raise the Problem
     asked: sampler, steps, guidance, as sampling.options_for takes them
     fid_5k_train50k: of 5,000 drawn pictures against CIFAR-10's 50,000 training pictures; the key holds both numbers
     """
@@ -36,6 +37,8 @@ def examine(
         extractor = Extractor(device)
         target = scores.against(load(data, "train"), extractor, on_step)
     except Problem as problem:  # no weights, no data, or too few pictures
+        if whole:
+            raise
         without.append(str(problem))
 
     def step(done: int, total: int) -> None:
@@ -49,7 +52,7 @@ def examine(
         "first_seed": 0,
         "batch": drawn.how["batch"],
         "milliseconds": round(drawn.milliseconds, 3),
-        "device": describe(device),
+        "device": identity(device),
     } | options
     if target is not None:
         found |= scores.score(drawn.images, target, extractor, on_step)
@@ -57,6 +60,8 @@ def examine(
     try:
         found |= scores.judged(drawn.images, drawn.labels, data, str(device))
     except Problem as problem:
+        if whole:
+            raise
         without += [str(problem)] if str(problem) not in without else []
     return found | ({"without": without} if without else {}), drawn
 

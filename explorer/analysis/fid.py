@@ -12,7 +12,8 @@ FID is about c / N too high (Chong and Forsyth 2020, arXiv 1911.07023), and for 
 different N must not be compared, so every label has N in it, and `fid_infinity` gives the limit.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,23 +108,15 @@ def short(count: int) -> str:
 
 @dataclass(frozen=True)
 class FidInfinity:
-    """What FID would be for endlessly many pictures: a line through FID over 1/N.
+    """What FID would be for endlessly many pictures, as `line` has it; the bias of the reference's own size stays.
 
-    value: its height at 1/N = 0, may be slightly negative;  slope: FID falls by about slope / N as N grows
-    error: the standard error of `value` as the fit has it (too small: the subsets share pictures)
-    sizes, values: the N and their FID, ascending;  m: pictures in the reference, whose own bias stays
+    value: may be slightly negative;  error: the standard error of `value` as the fit has it
+    curve: (N, FID) of the subsets, ascending
     """
 
     value: float
     error: float
-    slope: float
-    sizes: tuple[int, ...]
-    values: tuple[float, ...]
-    m: int
-
-    def bias(self, n: int) -> float:
-        """How much too high the FID of n pictures is, by this line."""
-        return self.slope / n
+    curve: tuple[tuple[int, float], ...]
 
 
 def fid_infinity(
@@ -145,13 +138,25 @@ def fid_infinity(
         values.append(_distance(part, _root(part), reference, root).raw)
         if on_step:
             on_step(at + 1, points, FITTING)
-    design = np.stack([np.ones(points), 1 / np.array(sizes)], 1)
-    (value, slope), *_ = np.linalg.lstsq(design, np.array(values), rcond=None)
-    rest = np.array(values) - design @ (value, slope)
-    spread = rest @ rest / max(points - 2, 1) * np.linalg.inv(design.T @ design)[0, 0]
-    return FidInfinity(
-        float(value), float(np.sqrt(spread)), float(slope), tuple(sizes), tuple(values), reference.n
-    )
+    curve = tuple(zip(sizes, values))
+    value, _, error = line(curve)
+    return FidInfinity(value, error, curve)
+
+
+def line(curve: Sequence[tuple[int, float]]) -> tuple[float, float, float]:
+    """(value at endlessly many pictures, slope, standard error of the value) of the line through FID over 1/N, by least
+    squares, for a curve of (N, FID); the error is NaN below three points, and too small: the points share pictures."""
+    inverse = [1 / n for n, _ in curve]
+    mean_x, mean_y = sum(inverse) / len(curve), sum(value for _, value in curve) / len(curve)
+    spread = sum((x - mean_x) ** 2 for x in inverse)
+    slope = 0.0
+    if spread:
+        slope = sum((x - mean_x) * (value - mean_y) for x, (_, value) in zip(inverse, curve)) / spread
+    limit, error = mean_y - slope * mean_x, math.nan
+    if len(curve) > 2 and spread:
+        rest = sum((value - limit - slope * x) ** 2 for x, (_, value) in zip(inverse, curve))
+        error = math.sqrt(rest / (len(curve) - 2) * (1 / len(curve) + mean_x**2 / spread))
+    return limit, slope, error
 
 
 def _root(of: Statistics) -> np.ndarray:

@@ -59,6 +59,11 @@ def check_pictures(images: np.ndarray) -> np.ndarray:
     return images
 
 
+def identity(sha256: str = source.SHA256, half_pixel: bool = False) -> str:
+    """What features depend on: the weights' sha256, the version of this file, and the resize unless it is TF1's."""
+    return f"{sha256} {source.VERSION}{' half-pixel' if half_pixel else ''}"
+
+
 def resize_matrix(size: int, side: int = SIDE, half_pixel: bool = False) -> torch.Tensor:
     """float32 (side, size): TensorFlow 1's bilinear resize of one axis: row i mixes what is around i * size / side.
 
@@ -88,7 +93,10 @@ def fold(tensors: source.Tensors) -> dict[str, tuple[torch.Tensor, torch.Tensor]
 
 
 class Extractor:
-    """The net with its weights on one device; `features` may be called from several threads."""
+    """The net with its weights on one device; `features` may be called from several threads.
+
+    identity: what is stored of its features is found by it; those of another identity are not to be compared
+    """
 
     def __init__(
         self,
@@ -101,6 +109,9 @@ class Extractor:
         half_pixel: the other resize (see `resize_matrix`); what it gives is no FID as others report it
         """
         self.half_pixel = half_pixel
+        self.identity = identity(
+            source.SHA256 if tensors is None else source.tensor_hash(tensors), half_pixel
+        )
         tensors = source.weights() if tensors is None else tensors
         self.device = torch.device(device)
         self.layers = {

@@ -6,17 +6,13 @@ Unlike FID it is unbiased, so small sets may be compared with large ones; it can
 deviation are over subsets, drawn as torch-fidelity draws them: the same seed gives the same subsets.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from explorer.analysis.checks import check_pair
-from explorer.text import N_
 
 SUBSETS, SIZE, SEED = 100, 1000, 2020  # torch-fidelity's
-COMPARING = N_("KID (subsets)")
-Step = Callable[[int, int, str], None]  # (done, of how many, what: an English sentence for t())
 
 
 @dataclass(frozen=True)
@@ -41,19 +37,16 @@ def kid(
     subsets: int = SUBSETS,
     size: int = SIZE,
     seed: int = SEED,
-    on_step: Step | None = None,
 ) -> Kid:
     """KID of features (N, D) against (M, D); subsets have min(size, N, M) pictures. Problem below two pictures."""
     features, reference = check_pair(features, reference, least=2)
     n, m = len(features), len(reference)
     size = min(size, n, m)
     rng, found = np.random.RandomState(seed), []
-    for at in range(subsets):
+    for _ in range(subsets):
         x = features[rng.choice(n, size, replace=False)].astype(np.float64)
         y = reference[rng.choice(m, size, replace=False)].astype(np.float64)
         found.append(mmd2(x, y))
-        if on_step:
-            on_step(at + 1, subsets, COMPARING)
     return Kid(float(np.mean(found)), float(np.std(found)), n, m, subsets, size, seed)
 
 

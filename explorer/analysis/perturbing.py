@@ -95,7 +95,10 @@ PERTURBATIONS: dict[str, Perturbation] = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What the scores make of `n` pictures spoilt by `kind` with `strength`, against `reference_n` real ones."""
+    """What the scores make of `n` pictures spoilt by `kind` with `strength`, against `reference_n` real ones.
+
+    few: whether either is so few that the FID must be shown with the sentence fid.FEW
+    """
 
     kind: str
     strength: float
@@ -107,21 +110,26 @@ class Seen:
     recall: float
     density: float
     coverage: float
+    few: bool
 
 
 def chosen(
     labels: np.ndarray, kind: str, strength: float, count: int = COUNT, seed: int = SEED
 ) -> np.ndarray:
-    """Which pictures make the set, int64 (count,): a seeded choice, without some classes, or few of them repeated."""
+    """Which pictures make the set, int64 (count,): a seeded choice, without some classes, or few of them repeated.
+
+    Raises Problem when `labels` (N,) are too few for that, so that it can be asked before any longer work.
+    """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(labels))
     if kind == "classes":
         order = order[labels[order] >= round(strength)]
-    if kind == "repeats":
-        order = np.resize(order[: max(1, round(count / max(strength, 1)))], count)
-    if len(order) < count:
-        raise Problem("There are {n} pictures to choose from, {count} are needed.", n=len(order), count=count)
-    return order[:count]
+    needed = max(1, round(count / max(strength, 1))) if kind == "repeats" else count
+    if len(order) < needed:
+        raise Problem(
+            "There are {n} pictures to choose from, {count} are needed.", n=len(order), count=needed
+        )
+    return np.resize(order[:needed], count)
 
 
 def spoilt(
@@ -164,7 +172,7 @@ def seen(
     strength = check(kind, strength)
     found = scores.score(spoilt(pictures, kind, strength, count), target, extractor, on_step)
     kept = {key: found[key] for key in ("fid", "kid", "precision", "recall", "density", "coverage")}
-    return Seen(kind, strength, count, target.n, **kept)
+    return Seen(kind, strength, count, target.n, **kept, few=found["fid_few"])
 
 
 def rows(found: list[Seen]) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """Statistics of a data set on disk, so that the features of 50,000 training pictures are computed once.
 
-A file is found by the pictures' fingerprint, the weights' sha256 and the extractor's version together: statistics of
-another resize or of other pictures cannot be taken for these. Those of CIFAR-10's training split
-come with the project: they cost two cores an hour.
+A file is found by the pictures' fingerprint and the extractor's identity (weights, version, resize) together:
+statistics of another resize or of other pictures cannot be taken for these. Those of CIFAR-10's training split come
+with the project: they cost two cores an hour.
 """
 
 import hashlib
@@ -16,7 +16,6 @@ import numpy as np
 
 from explorer.analysis.fid import Statistics
 from explorer.data import data_root
-from explorer.data.inception import SHA256, VERSION
 from explorer.files import write_bytes
 from explorer.text import Problem
 
@@ -61,25 +60,25 @@ def unpack(data: bytes) -> Statistics:
     return Statistics(int(n), total, outer)
 
 
-def key(fingerprint: str) -> str:
-    """64 hex digits for pictures with this fingerprint, these weights and this resize."""
-    return hashlib.sha256(f"{fingerprint} {SHA256} {VERSION}".encode()).hexdigest()
+def key(fingerprint: str, identity: str) -> str:
+    """64 hex digits for pictures with this fingerprint and an extractor with this identity."""
+    return hashlib.sha256(f"{fingerprint} {identity}".encode()).hexdigest()
 
 
-def path(fingerprint: str) -> Path:
-    """Where the statistics of pictures with this fingerprint lie, or would lie."""
-    return data_root() / "fid" / f"{key(fingerprint)}.npz"
+def path(fingerprint: str, identity: str) -> Path:
+    """Where the statistics of these pictures by this extractor lie, or would lie."""
+    return data_root() / "fid" / f"{key(fingerprint, identity)}.npz"
 
 
-def kept(fingerprint: str) -> Statistics | None:
+def kept(fingerprint: str, identity: str) -> Statistics | None:
     """The statistics stored on this machine, or shipped; None when there are none or the file is damaged."""
-    place = path(fingerprint)
+    place = path(fingerprint, identity)
     for file in (place, SHIPPED / place.name):
         with suppress(OSError, Problem):
             return unpack(file.read_bytes())
     return None
 
 
-def keep(fingerprint: str, of: Statistics) -> None:
-    """Store the statistics of the pictures with this fingerprint; a disk that refuses is a Problem."""
-    write_bytes(path(fingerprint), pack(of))
+def keep(fingerprint: str, of: Statistics, identity: str) -> None:
+    """Store the statistics of these pictures by this extractor; a disk that refuses is a Problem."""
+    write_bytes(path(fingerprint, identity), pack(of))

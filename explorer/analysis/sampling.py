@@ -45,8 +45,10 @@ def options_for(
 ) -> dict[str, Any]:
     """The options of `draw` for a checkpoint, those of its stored scores where nothing is asked for.
 
-    Raises Problem for what it cannot take.
+    Raises Problem for what it cannot take, so that nothing has been drawn or computed by then.
     """
+    from explorer.models.ddpm import SAMPLERS, TIMES
+
     asked = {"sampler": sampler, "steps": steps, "guidance": guidance}
     asked = {key: value for key, value in asked.items() if value is not None}
     if loaded.card.task != "diffusion":
@@ -62,6 +64,11 @@ def options_for(
             "{name} was trained without labels: there is nothing to guide by.", name=loaded.card.name
         )
     chosen = stored_options(loaded.card) | asked
+    if chosen["sampler"] not in SAMPLERS:
+        known, name = ", ".join(SAMPLERS), repr(chosen["sampler"][:80])
+        raise Problem("Unknown sampler {name}; known: {known}.", name=name, known=known)
+    if not 1 <= chosen["steps"] <= TIMES:
+        raise Problem("A sampler takes 1 to {most} steps, not {steps}.", most=TIMES, steps=chosen["steps"])
     if not 0 <= chosen["guidance"] <= MOST_GUIDANCE:
         raise Problem(
             "The guidance scale is {value}; it must lie between 0 and {most}.",

@@ -51,10 +51,10 @@ class Against:
 
 
 def against(pictures: ImageSet, extractor: Extractor, on_step: Step | None = None) -> Against:
-    """A split ready to be compared with: computed once, then kept on disk under its fingerprint. Under torchrun every
-    process computes its share. Problem for a split of fewer than 500 pictures."""
+    """A split ready to be compared with: computed once, then kept on disk under its fingerprint and the extractor's
+    identity. Under torchrun every process computes its share. Problem for a split of fewer than 500 pictures."""
     fid.check_count(len(pictures), len(pictures))
-    found = together.of_first(lambda: reference.kept(pictures.fingerprint))
+    found = together.of_first(lambda: reference.kept(pictures.fingerprint, extractor.identity))
     return Against(
         pictures.name,
         pictures.split,
@@ -67,7 +67,7 @@ def against(pictures: ImageSet, extractor: Extractor, on_step: Step | None = Non
 
 def _statistics(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> fid.Statistics:
     """Of a whole split. What is done is saved now and then: an hour's work is not begun anew after an interruption."""
-    partial = reference.path(pictures.fingerprint).with_suffix(".partial")
+    partial = reference.path(pictures.fingerprint, extractor.identity).with_suffix(".partial")
     done: fid.Statistics | None = together.of_first(lambda: _unpacked(partial))
     rank, world = together.join()
     start = done.n if done else 0
@@ -83,7 +83,7 @@ def _statistics(pictures: ImageSet, extractor: Extractor, on_step: Step | None) 
         if rank == 0:
             files.write_bytes(partial, reference.pack(done))
     if rank == 0:
-        reference.keep(pictures.fingerprint, done)
+        reference.keep(pictures.fingerprint, done, extractor.identity)
         partial.unlink(missing_ok=True)
     return done
 
@@ -102,7 +102,7 @@ def sample_of(pictures: ImageSet) -> np.ndarray:
 
 def _features(pictures: ImageSet, extractor: Extractor, on_step: Step | None) -> np.ndarray:
     """float32 (M, 2048) of the pictures of `sample_of`, kept on disk too."""
-    path = reference.path(pictures.fingerprint).with_suffix(".npy")
+    path = reference.path(pictures.fingerprint, extractor.identity).with_suffix(".npy")
     chosen = sample_of(pictures)
     found = together.of_first(lambda: _loaded(path, len(chosen)))
     if found is not None:
@@ -155,7 +155,8 @@ def score(
 ) -> dict[str, Any]:
     """FID, KID, precision, recall, density and coverage of drawn pictures uint8 (N, 3, H, W).
 
-    fid_curve: (N, FID) of subsets, from which fid_infinity is fitted; both None below 2,000 pictures
+    fid_curve: (N, FID) of subsets, from which fid_infinity and its standard error are fitted; all None below 2,000
+        pictures
     inception_score: None where the weights came without their classifier
     Under torchrun every process takes its share of the features; all return the same. Problem below 500 pictures, and
     for pictures of another size than the target's.
@@ -175,7 +176,8 @@ def score(
         "fid_n": found.n,
         "fid_few": found.few,
         "fid_infinity": limit and limit.value,
-        "fid_curve": limit and [list(pair) for pair in zip(limit.sizes, limit.values)],
+        "fid_infinity_error": limit and limit.error,
+        "fid_curve": limit and [list(pair) for pair in limit.curve],
         "inception_score": inception_score(extractor.logits(features)).mean if extractor.classifies else None,
         "features": VERSION,
         "reference": f"{target.name}:{target.split}" if target.split else target.name,

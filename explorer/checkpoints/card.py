@@ -1,5 +1,6 @@
 """config.json: the card of a checkpoint, and README.md, the same for people."""
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -14,12 +15,45 @@ from explorer.text import Problem
 SCHEMA = 1  # of the card; raise it when an older program could not read a new one
 
 
+# The scores of a generator as README.md says them, words and value: filled with what the card holds under "samples"
+# (see `_flat`); a row of which something was not measured is left out.
+SCORES = {
+    "FID-infinity: the FID of endlessly many drawn pictures, fitted": "{fid_infinity:.2f}",
+    "standard error of that fit": "{fid_infinity_error:.2f}",
+    "Inception Score, {n:,} drawn pictures": "{inception_score:.2f}",
+    "KID, mean and deviation of subsets of {kid_size:,} pictures": "{kid:.5f} ± {kid_std:.5f}",
+    "precision, against {compared_with:,} {pictures}": "{precision:.3f}",
+    "recall, against {compared_with:,} {pictures}": "{recall:.3f}",
+    "density, against {compared_with:,} {pictures}": "{density:.3f}",
+    "coverage, against {compared_with:,} {pictures}": "{coverage:.3f}",
+    "drawn as asked, as {judge} sees {judged_n:,} drawn pictures": "{judged_class_accuracy:.1%}",
+    "classes drawn, in effect (2 to the entropy), of {judged_classes_expected:.1f}": "{judged_classes_in_effect:.2f}",
+    "distance of the class counts from the expected ones, in standard deviations of chance": "{judged_surprise:.1f}",
+    "median distance to the nearest of {near_n_train:,} training pictures, over that of {near_n_test:,} test ones": (
+        "{near_nearest_ratio:.2f}"
+    ),
+    "nearer to a training picture than 99 % of the test pictures": "{near_nearest_close:.2%}",
+    "with a near-duplicate among the {near_n:,} drawn pictures": "{near_duplicate_rate:.2%}",
+    "right on {accuracy_score_n:,} test pictures, a classifier trained on drawn pictures only": (
+        "{accuracy_score_accuracy:.2%}"
+    ),
+    "against, with {accuracy_score_real_trained_on:,} real pictures instead of {accuracy_score_trained_on:,} drawn": (
+        "{accuracy_score_real:.2%}"
+    ),
+    "milliseconds a picture, {device}": "{milliseconds:.2f}",
+    "drawn by": "{sampler}, {steps} steps, guidance {guidance:g}",
+    "drawn pictures": "{n:,}",
+}
+
+
 @dataclass(frozen=True)
 class Card:
     """config.json: what the weights are, how they came about, and what they reached.
 
     mean, std: of the training data, in 0..1;  size: side of the input in pixels;  sha256: of model.safetensors
-    recipe: every setting of the training;  metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...},
+    recipe: every setting of the training; of a scored generator also "changed", the names of those that are not as in
+        the recipe it is named after
+    metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...},
         of a generator {"samples": {"n": pictures, "fid": ..., "fid_n": of how many, "reference": "cifar10:train",
         "reference_n": of how many, ...}}
     temperature: logits are divided by it before the softmax;  threshold: the similarity with the nearest class mean
@@ -182,19 +216,28 @@ def _voted(found: dict[str, Any]) -> list[str]:
 
 
 def _drawn(card: Card) -> tuple[str, list[str]]:
-    """The same of a generator: all numbers and words that its metrics hold, the FID first."""
+    """The same of a generator: its scores in words, the FID first; of its training what was held out."""
     samples, metric, lines = card.metrics.get("samples", {}), "", []
+    n, m, reference = fid_of(samples)
+    pictures = {"train": "training pictures", "test": "test pictures"}.get(
+        reference, f"pictures of {reference}"
+    )
     if "fid" in samples:
-        n, m, reference = fid_of(samples)
-        name = f"FID, {n:,} drawn pictures against {m:,} of {reference}"
+        name = f"FID, {n:,} drawn against {m:,} {pictures}"
         metric = f"{{type: fid, value: {samples['fid']:.4f}, name: '{name}'}}"
-        lines.append(f"| samples | {name} | {samples['fid']:.2f} |")
+        lines.append(f"| {name} | {samples['fid']:.2f} |")
+    said = _flat(samples) | {"pictures": pictures}
+    for words, value in SCORES.items():
+        with contextlib.suppress(KeyError, TypeError, ValueError):  # not measured, or by another version
+            lines.append(f"| {words.format_map(said)} | {value.format_map(said)} |")
     for part, found in card.metrics.items():
-        for key, value in _flat(found):
-            if key not in ("fid", "fid_n", "reference", "reference_n"):
-                words = f"{value:.4g}" if isinstance(value, float) else f"{value}"
-                lines.append(f"| {part} | {key.replace('_', ' ')} | {words} |")
-    return metric, _table("of | what | value", lines)
+        if part != "samples":
+            n = f", n = {found['n']:,}" if "n" in found else ""
+            numbers = {key: value for key, value in _flat(found).items() if isinstance(value, float)}
+            lines += [
+                f"| {key.replace('_', ' ')}, {part}{n} | {value:.4g} |" for key, value in numbers.items()
+            ]
+    return metric, _table("what | value", lines)
 
 
 def _table(heads: str, lines: list[str]) -> list[str]:
@@ -202,10 +245,9 @@ def _table(heads: str, lines: list[str]) -> list[str]:
     return [f"| {heads} |", f"|{'---|' * (heads.count('|') + 1)}", *lines] if lines else []
 
 
-def _flat(found: dict[str, Any]) -> list[tuple[str, str | int | float]]:
-    """Words and numbers of a dictionary and of those in it; lists are left out."""
-    flat = []
+def _flat(found: dict[str, Any]) -> dict[str, Any]:
+    """What a dictionary holds and what those in it hold, these under both names: {"near": {"n": 5}}: near_n."""
+    flat = {}
     for key, value in found.items():
-        inner = value.items() if isinstance(value, dict) else [("", value)]
-        flat += [(f"{key} {of}".strip(), one) for of, one in inner if isinstance(one, str | int | float)]
+        flat |= {f"{key}_{of}": one for of, one in value.items()} if isinstance(value, dict) else {key: value}
     return flat

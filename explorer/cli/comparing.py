@@ -1,6 +1,7 @@
 """Commands that set numbers side by side: samplers, conventions of FID, what FID sees, the slides' claims."""
 
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +16,14 @@ from explorer.text import N_, Problem, t
 if TYPE_CHECKING:
     from explorer.checkpoints import Loaded
 
-KEPT = N_("Interrupted; nothing was kept.")
+OF_DATA = N_("Interrupted; what was computed of the data set is kept.")
 
 
-@command(app, "samplers", interrupted=KEPT)
+@command(
+    app,
+    "samplers",
+    interrupted=N_("Interrupted; what was finished is kept, and the same command goes on from there."),
+)
 def samplers_command(
     checkpoint: Name,
     device: Device = "auto",
@@ -32,24 +37,25 @@ def samplers_command(
     from explorer.device import choose
 
     allow("samplers")
-    loaded = checkpoints.load(checkpoint, device, "generator")
-    samplers.check(loaded)
-    bar = Bar(job)
-    try:
+    with _bar(job) as bar:
+        loaded = checkpoints.load(checkpoint, device, "generator")
+        samplers.check(loaded)
         extractor = Extractor(choose(device))
         target = scores.against(data.load(loaded.card.data, "train"), extractor, bar)
         found = list(samplers.rows(loaded, target, extractor, bar))
-    finally:
-        bar.close()
-    about = _about(loaded)
-    _keep(loaded, samplers.FILE, samplers.packed(found, about))
+    about = samplers.evidence(loaded, target)
+    without = _keep(loaded, samplers.FILE, samplers.packed(found, about))
+    if not without:
+        with suppress(OSError):
+            samplers.partial(about, found[0].n).unlink(missing_ok=True)
     rows = [[row.sampler, row.steps, row.guidance, row.fid, row.milliseconds] for row in found]
     named = fid.label(found[0].n, found[0].reference_n, "train")
-    listed = table(["sampler", "steps", "guidance", named, "ms a picture"], rows)
-    return Answer({"checkpoint": checkpoint} | about | {"rows": [asdict(row) for row in found]}, listed)
+    lines = [table(["sampler", "steps", "guidance", named, "ms a picture"], rows)]
+    lines += _caution(any(row.few for row in found)) + without
+    return Answer({"checkpoint": checkpoint} | about | _rows(found, without), "\n".join(lines))
 
 
-@command(app, "protocols", interrupted=KEPT)
+@command(app, "protocols", interrupted=OF_DATA)
 def protocols_command(
     checkpoint: Name,
     device: Device = "auto",
@@ -62,21 +68,21 @@ def protocols_command(
     from explorer.device import choose
 
     allow("protocols")
-    loaded = checkpoints.load(checkpoint, device, "generator")
-    sets = [data.load(loaded.card.data, split) for split in ("train", "test")]
-    bar = Bar(job)
-    try:
+    with _bar(job) as bar:
+        loaded = checkpoints.load(checkpoint, device, "generator")
+        sets = [data.load(loaded.card.data, split) for split in ("train", "test")]
         found = protocols.rows(loaded, *sets, str(choose(device)), bar)
-    finally:
-        bar.close()
-    about = _about(loaded)
-    _keep(loaded, protocols.FILE, protocols.packed(found, about))
-    rows = [[*map(t, protocols.PROTOCOLS[row.protocol]), row.n, row.m, row.fid] for row in found]
-    listed = table(["against", "resize", "n", "m", "FID"], rows)
-    return Answer({"checkpoint": checkpoint} | about | {"rows": [asdict(row) for row in found]}, listed)
+    about = protocols.evidence(loaded, *sets)
+    without = _keep(loaded, protocols.FILE, protocols.packed(found, about))
+    rows = [[*protocols.words(row.protocol, row.m), row.n, row.m, row.fid] for row in found]
+    lines = [table(["against", "resize", "n", "m", "FID"], rows)]
+    if about["left_out"]:
+        lines.append(protocols.left_out_words(about["left_out"]))
+    lines += _caution(any(row.few for row in found)) + without
+    return Answer({"checkpoint": checkpoint} | about | _rows(found, without), "\n".join(lines))
 
 
-@command(app, "perturb", interrupted=KEPT)
+@command(app, "perturb", interrupted=OF_DATA)
 def perturb_command(
     kind: Annotated[str, typer.Argument(help="blur, noise, jpeg, shrink, classes or repeats.")],
     strength: Annotated[float, typer.Argument(help="How much of it; 0 is none.")],
@@ -92,37 +98,66 @@ def perturb_command(
     from explorer.device import choose
 
     allow("perturb")
-    pictures = data.load(data_name, "test")
-    perturbing.check(kind, strength)
-    bar = Bar(job)
-    try:
+    strength = perturbing.check(kind, strength)
+    pictures, train = (data.load(data_name, split) for split in ("test", "train"))
+    perturbing.chosen(pictures.labels, kind, strength)  # too few are refused before the long work
+    with _bar(job) as bar:
         extractor = Extractor(choose(device))
-        target = scores.against(data.load(data_name, "train"), extractor, bar)
+        target = scores.against(train, extractor, bar)
         found = perturbing.seen(pictures, kind, strength, target, extractor, bar)
-    finally:
-        bar.close()
     rows = [[fid.label(found.n, found.reference_n, "train"), found.fid]]
     rows += [[name, getattr(found, name)] for name in ("kid", "precision", "recall", "density", "coverage")]
-    return Answer(asdict(found), table(["", ""], rows).strip())
+    return Answer(asdict(found), "\n".join([table(["", ""], rows).strip(), *_caution(found.few)]))
 
 
-def _about(loaded: "Loaded") -> dict:
-    """What stored numbers rest on besides their rows."""
-    from explorer.device import describe
+@contextmanager
+def _bar(job: Reporter | None) -> Iterator[Bar | None]:
+    """The bar of this block; None in the processes of torchrun that are not the first."""
+    from explorer.analysis import together
 
-    return {"device": describe(loaded.device), "checkpoint_sha256": loaded.card.sha256}
+    rank, _ = together.join()
+    bar = Bar(job) if rank == 0 else None
+    try:
+        yield bar
+    finally:
+        if bar:
+            bar.close()
 
 
-def _keep(loaded: "Loaded", file: str, content: bytes) -> None:
-    """Put a file beside the weights, unless they were replaced meanwhile."""
+def _keep(loaded: "Loaded", file: str, content: bytes) -> list[str]:
+    """Put a file beside the weights, the first process for all. What cannot be kept is told all the same: the sentence
+    why, or an empty list."""
     from explorer import checkpoints
+    from explorer.analysis import together
 
-    try:  # it took a while: the card is read anew, and what was added beside it meanwhile stays
+    def keep() -> (
+        None
+    ):  # it took a while: the card is read anew, and what was added beside it meanwhile stays
         card = checkpoints.read_card(loaded.card.name)
-        if card.sha256 == loaded.card.sha256:
-            checkpoints.update(card.name, card, {file: content})
-    except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
-        print(problem, file=sys.stderr)
+        if card.sha256 != loaded.card.sha256:
+            raise Problem(
+                "{name} was replaced while it was being measured; nothing was stored.", name=card.name
+            )
+        checkpoints.update(card.name, card, {file: content})
+
+    try:
+        together.of_first(keep)
+    except Problem as problem:
+        return [str(problem)]
+    return []
+
+
+def _rows(found: list, without: list[str]) -> dict:
+    """Rows for JSON, whether they were kept, and if not, why."""
+    value = {"rows": [asdict(row) for row in found], "kept": not without}
+    return value | ({"without": without} if without else {})
+
+
+def _caution(few: bool) -> list[str]:
+    """The sentence that goes with an FID of few pictures."""
+    from explorer.analysis.fid import FEW
+
+    return [t(FEW)] if few else []
 
 
 @command(app, "claims")
@@ -132,12 +167,14 @@ def claims_command(as_json: Json = False) -> Answer:
     from explorer.analysis import claims
 
     cards = [entry.card for entry in checkpoints.catalogue() if entry.card]
-    found, lines = [], []
-    for dcgan, ddpm, same in claims.pairs(cards):
+    pairs = claims.pairs(cards)
+    if not pairs:
+        raise Problem("No pair of a DCGAN and a DDPM on CIFAR-10 has stored scores yet.")
+    absent = claims.absent(pairs)
+    found, lines = [], [absent] if absent else []
+    for dcgan, ddpm, same in pairs:
         lines.append(
-            t("{a} and {b}, both in the slides' recipe", a=dcgan.name, b=ddpm.name)
-            if same
-            else t("{a} and {b}, recipes as their cards say", a=dcgan.name, b=ddpm.name)
+            t("{a} and {b}, {how}", a=dcgan.name, b=ddpm.name, how=claims.trained(dcgan, ddpm, same))
         )
         for verdict in claims.verdicts(dcgan, ddpm, same):
             found.append(asdict(verdict))
@@ -147,6 +184,4 @@ def claims_command(as_json: Json = False) -> Answer:
             favoured = claims.CLAIMS[verdict.claim].winner.upper()
             said = f"{t(claims.CLAIMS[verdict.claim].text)}: {t(claims.WORDS[verdict.verdict])}"
             lines.append(f"  {said} ({favoured} first: {figures})")
-    if not lines:
-        raise Problem("No pair of a DCGAN and a DDPM on CIFAR-10 has stored scores yet.")
     return Answer(found, "\n".join(lines))

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from explorer.data import ImageSet
 
 MOST_SEED = 2**62
-DRAWING = N_("Drawing (network evaluations)")
 Sampler = Annotated[
     str | None, typer.Option(help="ddim, dpm or ddpm; without it that of the stored scores. Diffusion only.")
 ]
@@ -58,7 +57,7 @@ def sample_command(
     import numpy as np
 
     from explorer import checkpoints
-    from explorer.analysis import sampling, together
+    from explorer.analysis import examination, sampling, together
     from explorer.data.drawn import check_target, write_drawn
 
     own = out is None and job is not None
@@ -76,7 +75,11 @@ def sample_command(
     bar = Bar(job if rank == 0 else None)
     try:
         found = sampling.draw(
-            loaded, seeds, wanted, on_step=lambda done, total: bar(done, total, DRAWING), **options
+            loaded,
+            seeds,
+            wanted,
+            on_step=lambda done, total: bar(done, total, examination.DRAWING),
+            **options,
         )
     finally:
         bar.close()
@@ -116,10 +119,18 @@ def score_command(
             metavar="[B]", help="What to compare with, the same kinds; without it A's training data."
         ),
     ] = None,
-    n: Annotated[int, typer.Option(min=1, max=1_000_000, help="Pictures that a checkpoint draws.")] = 5000,
+    n: Annotated[
+        int | None,
+        typer.Option(min=1, max=1_000_000, help="Pictures that a checkpoint draws; without it 5000."),
+    ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=MOST_SEED, help="The first seed of a checkpoint's pictures.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            max=MOST_SEED,
+            help="A's first seed, without it 0; a checkpoint as B begins at seed + n.",
+        ),
+    ] = None,
     sampler: Sampler = None,
     steps: Steps = None,
     guidance: Guidance = None,
@@ -128,16 +139,19 @@ def score_command(
     as_json: Json = False,
     job: Reporter | None = None,
 ) -> Answer:
-    """FID, KID, precision, recall, density, coverage; for a checkpoint also what a classifier sees in its pictures."""
+    """FID, KID, precision, recall, density, coverage; for a checkpoint also what a classifier sees in its pictures.
+
+    Two checkpoints draw of other seeds, so that their pictures are independent.
+    """
     import numpy as np
 
     from explorer import runs
-    from explorer.analysis import fid, scores, together
+    from explorer.analysis import examination, fid, scores, together
     from explorer.analysis.inception import Extractor
     from explorer.device import choose
 
     allow("score")
-    if store and (b or n != 5000 or seed):
+    if store and (b or n not in (None, examination.COUNT) or seed):
         raise Problem(
             "What is stored are 5,000 pictures from seed 0 against the training data: leave B, --n, --seed."
         )
@@ -150,14 +164,18 @@ def score_command(
             value: dict = {"a": a, "b": f"{card.data}:train"} | card.metrics["samples"]
             return Answer(value, scores_in_words(value))
         # What can be refused is refused before anything is drawn or computed.
-        first = named(a, n, seed, device, **asked)
+        count, begin = examination.COUNT if n is None else n, seed or 0
+        first = named(a, count, begin, device, **asked)
         if b is None and not first.data:
             raise Problem("Say what to compare {name} with, for example cifar10:train.", name=a)
-        second = named(b or f"{first.data}:train", n, seed, device)
+        second = named(b or f"{first.data}:train", count, begin + count, device)
+        if first.draw is None:
+            given = asked | ({"n": n, "seed": seed} if second.draw is None else {})
+            check_unasked(first.name, given)
         fid.check_count(first.n, second.n)
         scores.check_sizes(first.name, first.size, second.name, second.size)
-        for count in (first.n, second.n):
-            together.check_shares(count)
+        for side in (first, second):
+            together.check_shares(side.n)
         if second.pictures is not None and first.labels is not None:
             check_told(first.labels, len(second.pictures.classes), first.name)
         extractor = Extractor(choose(device))
@@ -169,7 +187,10 @@ def score_command(
         value = {"a": a, "b": second.name} | first.how | scores.score(first.images, target, extractor, bar)
         if second.pictures is not None:
             labels = np.full(first.n, -1) if first.labels is None else first.labels
-            value |= scores.judged(first.images, labels, second.data, device)
+            try:
+                value |= scores.judged(first.images, labels, second.data, device)
+            except Problem as problem:  # a damaged classifier: what is computed is worth saying
+                value["without"] = [str(problem)]
     finally:
         bar.close()
     return Answer(value, scores_in_words(value))
@@ -210,27 +231,42 @@ def named(text: str, n: int, seed: int, device: str, **asked: object) -> Side:
     import numpy as np
 
     from explorer import checkpoints, data
-    from explorer.analysis import sampling, together
+    from explorer.analysis import examination, sampling, together
     from explorer.data.drawn import read_drawn
 
     name, sign, split = text.partition(":")
     if sign and name in data.names():
         found = data.load(name, split)
         return Side(text, len(found), found.images.shape[2:], found.images, pictures=found, data=name)
-    known = Path(text).name == text and (checkpoints.root() / text / checkpoints.CONFIG).is_file()
-    if known or (Path(text) / checkpoints.CONFIG).is_file():  # by name, or a run's folder of one: ckpt/step-…
+    try:
+        known = Path(text).name == text and (checkpoints.root() / text / checkpoints.CONFIG).is_file()
+        there = known or (Path(text) / checkpoints.CONFIG).is_file()
+    except OSError as error:  # a name that is too long
+        raise Problem("{path} cannot be read: {error}", path=text[:80], error=error.strerror) from error
+    if there:  # by name, or a run's folder of one: ckpt/step-…
         loaded = checkpoints.load(text if known else Path(text), device, "generator")
         options = sampling.options_for(loaded, **asked)
         rank, world = together.join()
 
         def draw(on_step: Callable) -> "Samples":
             seeds = np.arange(seed, seed + n)[rank::world]
-            told = lambda done, total: on_step(done, total, DRAWING)  # noqa: E731
+            told = lambda done, total: on_step(done, total, examination.DRAWING)  # noqa: E731
             return sampling.whole(sampling.draw(loaded, seeds, on_step=told, **options))
 
         return Side(text, n, (32, 32), data=loaded.card.data, draw=draw)
     images, labels = read_drawn(Path(text))
     return Side(text, len(images), images.shape[2:], images, labels)
+
+
+def check_unasked(name: str, options: dict) -> None:
+    """Problem for options that were given (not None) although they change nothing: what A names is not drawn."""
+    given = [f"--{key}" for key, value in options.items() if value is not None]
+    if given:
+        raise Problem(
+            "{name} is no checkpoint: leave out {options}, which would change nothing.",
+            name=name,
+            options=", ".join(given),
+        )
 
 
 def check_told(labels: "np.ndarray", classes: int, name: str) -> None:

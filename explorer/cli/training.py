@@ -368,7 +368,7 @@ def runs_moments(
         found = over_time.store(name, checkpoint, bar)
     finally:
         bar.close()
-    keys = ["images", "n", "fid", "duplicate_rate", "entropy_share", "d_accuracy"]
+    keys = ["images", "n", "fid", "duplicate_rate", "entropy_share", "class_accuracy", "d_accuracy"]
     rows = [["-" if row.get(key) is None else row[key] for key in keys] for row in found]
     return Answer(found, table(keys, rows))
 

@@ -30,10 +30,15 @@ SCORING = N_("Scores over the training (moments)")
 Step = Callable[[int, int, str], None]
 
 
-def keep(folder: Path, step: int, evaluation: int, images: np.ndarray) -> None:
-    """Keep the pictures uint8 (N, 3, H, W) that evaluation 1, 2 … after a step was made by, if it is one of MOMENTS."""
+def keep(folder: Path, step: int, evaluation: int, drawn: tuple[np.ndarray, np.ndarray]) -> None:
+    """Keep what evaluation 1, 2 … after a step was made by, if it is one of MOMENTS.
+
+    drawn: pictures uint8 (N, 3, H, W) and the labels that they were drawn for, int64 (N,), -1 for none
+    """
     if evaluation in MOMENTS:
-        files.write_bytes(folder / "drawn" / f"{folders.step_name(step)}.npz", packed_drawn(images))
+        images, labels = drawn
+        path = folder / "drawn" / f"{folders.step_name(step)}.npz"
+        files.write_bytes(path, packed_drawn(images, labels=labels))
 
 
 def grids(run: str) -> dict[str, bytes]:
@@ -90,7 +95,7 @@ def measured(run: str, card: Card, on_step: Step | None = None) -> dict[str, byt
     )
     for at, path in enumerate(paths):
         step = int(path.stem.removeprefix("step-"))
-        images, _ = read_drawn(path)
+        images, labels = read_drawn(path)
         since = [row for row in metrics if before < row["step"] <= step]
         row: dict[str, Any] = {"step": step, "images": step * batch, "n": len(images)}
         row |= {"epoch": since[-1]["epoch"]} if since else {}
@@ -98,7 +103,7 @@ def measured(run: str, card: Card, on_step: Step | None = None) -> dict[str, byt
         row["held_out_kid"] = next(
             (each["held_out_kid"] for each in reversed(since) if "held_out_kid" in each), None
         )
-        row |= _judged(images, card.data)
+        row |= _judged(images, labels, card.data)
         if target is not None and len(images) >= fid.LEAST:
             found = scores.score(images, target, extractor)
             row |= {key: found[key] for key in SCORES}
@@ -109,11 +114,13 @@ def measured(run: str, card: Card, on_step: Step | None = None) -> dict[str, byt
     return {FILE: (json.dumps({"rows": rows}, indent=1) + "\n").encode()}
 
 
-def _judged(images: np.ndarray, data: str) -> dict[str, Any]:
+def _judged(images: np.ndarray, labels: np.ndarray | None, data: str) -> dict[str, Any]:
     from explorer.analysis import scores
 
+    if labels is None:  # kept by a run that did not keep them
+        labels = np.full(len(images), -1)
     try:
-        found = scores.judged(images, np.full(len(images), -1), data)
+        found = scores.judged(images, labels, data)
     except Problem:  # the data is not here
         return {}
     if not found:
@@ -121,6 +128,7 @@ def _judged(images: np.ndarray, data: str) -> dict[str, Any]:
     return {
         "class_counts": found["judged"]["class_counts"],
         "entropy_share": found["judged"]["entropy_share"],
+        "class_accuracy": found["judged"]["class_accuracy"],
         "duplicate_rate": found["near"]["duplicate_rate"],
         "nearest_ratio": found["near"]["nearest_ratio"],
         "collapsed": found["collapsed"],

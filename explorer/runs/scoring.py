@@ -10,24 +10,30 @@ from explorer import checkpoints
 from explorer.checkpoints import EVALUATION, Card
 from explorer.data import load
 from explorer.reach import allow
-from explorer.text import N_, Missing, Problem
+from explorer.text import N_, Problem
 
 GRID = f"{EVALUATION}/grid.png"
 TRAINING = N_("Training a classifier on drawn pictures (steps)")
+COMPARING = N_("Training the same classifier on real pictures (steps)")
+# Settings of a recipe that may differ without making it another one: how far a training went is told by the pictures
+# that it saw, and compiling is about speed.
+FREE = {"epochs", "compile"}
 Step = Callable[[int, int, str], None]
 
 
 def store_scores(name: str | Path, on_step: Step | None = None, device: str = "auto", **asked: Any) -> Card:
     """Draw 5,000 pictures with a checkpoint, score them, and keep scores and grid beside the weights.
 
-    asked: sampler, steps, guidance, as analysis.sampling.options_for takes them. Raises Problem for a classifier, and
-    when the checkpoint was replaced meanwhile. Under torchrun all processes work on it and the first one writes.
+    asked: sampler, steps, guidance, as analysis.sampling.options_for takes them. Raises Problem for a classifier, when
+    the checkpoint was replaced meanwhile, and where Inception's weights or the data that an FID in the card rests on
+    are not here: it would be lost. Under torchrun all processes work on it and the first one writes.
     """
     from explorer.analysis import together
 
     allow("score")
-    loaded = checkpoints.load(name, device)
-    card, extra = examined(loaded, on_step, **asked)
+    loaded = checkpoints.load(name, device, "generator")
+    whole = "fid" in loaded.card.metrics.get("samples", {})
+    card, extra = examined(loaded, on_step, whole=whole, **asked)
     return together.of_first(lambda: _kept(name, card, extra))
 
 
@@ -36,32 +42,64 @@ def _kept(name: str | Path, scored: Card, extra: dict[str, bytes]) -> Card:
     card = checkpoints.read_card(name)
     if card.sha256 != scored.sha256:
         raise Problem("{name} was replaced while it was being scored; nothing was stored.", name=card.name)
-    card = dataclasses.replace(card, metrics=card.metrics | {"samples": scored.metrics["samples"]})
+    metrics = card.metrics | {"samples": scored.metrics["samples"]}
+    card = dataclasses.replace(card, metrics=metrics, recipe=scored.recipe)
     checkpoints.update(name, card, extra)
     return card
 
 
 def examined(
-    loaded: checkpoints.Loaded, on_step: Step | None = None, **asked: Any
+    loaded: checkpoints.Loaded, on_step: Step | None = None, whole: bool = False, **asked: Any
 ) -> tuple[Card, dict[str, bytes]]:
-    """The card of a generator with the scores of its pictures under "samples", and the files that go with it."""
-    from explorer.analysis import examination
-    from explorer.training.accuracy_score import accuracy_score
+    """The card of a generator with the scores of its pictures under "samples", and the files that go with it.
 
-    found, drawn = examination.examine(loaded, on_step=on_step, **asked)
-    if (drawn.labels >= 0).all():
-        try:
-            test = load(loaded.card.data, "test")
-        except (Missing, Problem):  # CIFAR-10 is not here, or a data set without a test split
-            test = None
-        if test is not None:
-            score = accuracy_score(
-                drawn.images, drawn.labels, test, device=str(loaded.device),
-                on_step=lambda done, total: on_step(done, total, TRAINING) if on_step else None,
-            )  # fmt: skip
-            found["accuracy_score"] = dataclasses.asdict(score)
-    card = dataclasses.replace(loaded.card, metrics=loaded.card.metrics | {"samples": found})
+    whole: raise the Problem of what is not here instead of leaving out what needs it
+    """
+    from explorer.analysis import examination
+    from explorer.training.accuracy_score import accuracy_score, real_accuracy
+
+    card, real = loaded.card, None
+    try:
+        real = load(card.data, "train"), load(card.data, "test")
+    except Problem:  # CIFAR-10 is not here, or a data set without a test split
+        if whole and "accuracy_score" in card.metrics.get("samples", {}):
+            raise
+    found, drawn = examination.examine(loaded, on_step=on_step, whole=whole, **asked)
+    if real and (drawn.labels >= 0).all():
+        train, test = real
+        device = str(loaded.device)
+        score = accuracy_score(
+            drawn.images, drawn.labels, test, device=device, on_step=_told(on_step, TRAINING)
+        )
+        beside = real_accuracy(
+            train, test, score.trained_on, score.epochs, device=device, on_step=_told(on_step, COMPARING)
+        )
+        found["accuracy_score"] = dataclasses.asdict(score) | {
+            "real": beside.accuracy,
+            "real_trained_on": beside.trained_on,
+        }
+    card = dataclasses.replace(
+        card,
+        metrics=card.metrics | {"samples": found},
+        recipe=card.recipe | {"changed": changed(card.recipe)},
+    )
     return card, {GRID: png(examination.grid(drawn))}
+
+
+def changed(recipe: dict[str, Any]) -> list[str]:
+    """The settings in which a card's recipe is not the one that it is named after, FREE ones left out; ["name"] when
+    there is none of that name."""
+    from explorer.training.recipes import RECIPES
+
+    name = str(recipe.get("name"))
+    if name not in RECIPES:
+        return ["name"]
+    named = dataclasses.asdict(RECIPES[name])
+    return [key for key, value in recipe.items() if key in named.keys() - FREE and value != named[key]]
+
+
+def _told(on_step: Step | None, what: str) -> Callable[[int, int], None] | None:
+    return (lambda done, total: on_step(done, total, what)) if on_step else None
 
 
 def png(pixels: Any) -> bytes:

@@ -254,9 +254,11 @@ def verdicts(options: Mapping[str, Any]) -> Figure:
     holds = sum(each.verdict == "holds" for each in found)
     sentence = t("{k} of {n} claims hold for these two checkpoints", k=holds, n=len(found))
     chart = on_slide(table(rows, (0.4, 0.22, 0.38), heads, asked["dark"]), sentence)
-    how = t("both in the slides' recipe") if same else t("recipes as their cards say")
     n = dcgan.metrics["samples"].get("n", 0)
-    evidence = " · ".join([t("n = {n} drawn pictures each", n=f"{n:,}"), named(dcgan), named(ddpm), how])
+    how = [claims.trained(dcgan, ddpm, same), claims.absent(pairs)]
+    evidence = " · ".join(
+        [t("n = {n} drawn pictures each", n=f"{n:,}"), named(dcgan), named(ddpm), *filter(None, how)]
+    )
     return Figure(
         chart, evidence=evidence, alt=f"{sentence}. " + "; ".join(f"{a}: {b} ({c})" for a, b, c in rows)
     )

@@ -87,7 +87,8 @@ def _is(card: Card, figure: reported.Figure) -> bool:
 
 
 def _side(card: Card, figure: reported.Figure) -> str:
-    return "same" if card.recipe.get("name") == SAME_RECIPE.get(figure.recipe, "-") else "ours"
+    theirs = card.recipe.get("name") == SAME_RECIPE.get(figure.recipe, "-") and not card.recipe.get("changed")
+    return "same" if theirs else "ours"
 
 
 def _row(what: str, side: str, value: float, words: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Adversarial:
         self.critic = self.critic.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).to(device).requires_grad_(False).eval()
         betas = (recipe.beta1, recipe.beta2)
-        # A fifth of a step goes by without it. Where float16 is scaled, a fused optimizer hides the gradients' norm.
+        # Fused, it goes over the weights once a step. Where float16 is scaled, that would hide the gradients' norm.
         fused = device.type == "cpu"
         self.forward, self.optimizer = self.fabric.setup(
             self.model, torch.optim.Adam(self.model.parameters(), recipe.lr, betas, fused=fused)
@@ -151,14 +151,18 @@ class Adversarial:
     @torch.no_grad()
     def evaluate(self) -> dict[str, Any]:
         """A grid of always the same seeds, and where pictures are held out the KID to them (see watching.Distance) of
-        as many drawn ones. The first MOST seeds come along drawn, however few are held out: an FID needs that many."""
+        as many drawn ones. The first MOST seeds come along drawn, however few are held out: an FID needs that many.
+
+        drawn: (pictures uint8 (MOST, 3, H, W), the labels that they were drawn for, int64 (MOST,), -1 for none)
+        """
         self.take_statistics()
         found: dict[str, Any] = {"grid": grid(self.average, self.classes)}
         if self.distance:
             labels = torch.arange(MOST) % self.classes
             parts = [pictures(self.average, part, first=k * 250) for k, part in enumerate(labels.split(250))]
-            found["drawn"] = np.concatenate(parts)
-            found["kid"] = self.distance(found["drawn"][: len(self.held)])
+            drawn, none = np.concatenate(parts), np.full(MOST, -1)
+            found["drawn"] = drawn, labels.numpy() if self.model.conditional else none
+            found["kid"] = self.distance(drawn[: len(self.held)])
         return found
 
     def state(self) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Progress:
     logs: means since the last Progress (loss, accuracy as a share)
     held_out: what the task's `evaluate` found, at the ends of epochs, else empty
     grid: a generator's pictures of always the same seeds, uint8 (N, 3, H, W), where it evaluated
-    drawn: all pictures that a GAN was judged by then, the same way
+    drawn: what a GAN was judged by then: (pictures uint8 (N,3,H,W), labels (N,) they were drawn for, -1 for none)
     images_per_second: since the last Progress, held-out evaluation left out;  seconds: since this process began
     """
 

@@ -206,15 +206,12 @@ def _verdicts(scene: Scene) -> None:
 
 
 def verdict_lines(cards: list[Card]) -> list[str]:
-    """A heading a pair and a line a claim, in Markdown; empty without a pair that is scored."""
-    lines = []
-    for dcgan, ddpm, same in claims.pairs(cards):
-        how = t("recipes as their cards say")
-        if same:
-            how = t("both in the slides' recipe")
-            far = [f"{card.name} {overview.seen(card)}" for card in (dcgan, ddpm) if overview.seen(card)]
-            how += f": {', '.join(far)}" if far else ""
-        lines.append(f"**{dcgan.name}** / **{ddpm.name}** · {how}")
+    """A heading a pair and a line a claim, in Markdown, after a line that says so where no pair follows the slides'
+    recipe; empty without a pair that is scored."""
+    pairs = claims.pairs(cards)
+    lines = [claims.absent(pairs)] if claims.absent(pairs) else []
+    for dcgan, ddpm, same in pairs:
+        lines.append(f"**{dcgan.name}** / **{ddpm.name}** · {claims.trained(dcgan, ddpm, same)}")
         for found in claims.verdicts(dcgan, ddpm, same):
             claim = claims.CLAIMS[found.claim]
             figures = ", ".join(
@@ -255,11 +252,26 @@ def measured_words(card: Card) -> str:
     if "precision" in of:
         parts.append(t("precision {p}, recall {r}", p=f"{of['precision']:.2f}", r=f"{of['recall']:.2f}"))
     if "accuracy_score" in of:
-        score = of["accuracy_score"]
-        parts.append(
-            t(
-                "a classifier that saw only its pictures is right on {share} of {n} real ones",
-                share=overview.percent(score["accuracy"]), n=f"{score['n']:,}",
-            )
-        )  # fmt: skip
+        parts.append(_accuracy_words(of["accuracy_score"]))
     return "; ".join(parts)
+
+
+def _accuracy_words(score: dict) -> str:
+    """What a classifier learnt from drawn pictures, beside what it learns from real ones where that was measured."""
+    share, n = overview.percent(score["accuracy"]), f"{score['n']:,}"
+    if "real" not in score:  # of an earlier version
+        return t(
+            "a classifier that saw only its pictures is right on {share} of {n} real ones", share=share, n=n
+        )
+    real, count = overview.percent(score["real"]), f"{score['real_trained_on']:,}"
+    if score["real_trained_on"] == score["trained_on"]:
+        return t(
+            "a classifier that saw only {k} of its pictures is right on {share} of {n} real ones, against {real} "
+            "with as many real pictures",
+            k=count, share=share, n=n, real=real,
+        )  # fmt: skip
+    return t(
+        "a classifier that saw only {k} of its pictures is right on {share} of {n} real ones, against {real} "
+        "with {count} real pictures",
+        k=f"{score['trained_on']:,}", share=share, n=n, real=real, count=count,
+    )  # fmt: skip

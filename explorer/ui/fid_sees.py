@@ -12,7 +12,7 @@ import pyarrow as pa
 import streamlit as st
 
 from explorer import checkpoints, data, jobs, reach
-from explorer.analysis import perturbing, protocols, samplers
+from explorer.analysis import fid, perturbing, protocols, samplers
 from explorer.checkpoints import Card, fid_of
 from explorer.data import inception
 from explorer.files import read_json
@@ -43,14 +43,16 @@ def fid_sees(scene: Scene) -> None:
     _samplers(scene, offered)
 
 
-def stored(card: Card, file: str) -> list[dict[str, Any]]:
-    """The rows of a JSON file beside a checkpoint's weights; empty where it is not there or of other weights."""
+def stored(card: Card, file: str) -> dict[str, Any]:
+    """What a JSON file beside a checkpoint's weights holds: "rows" and what these rest on; empty where it is not there
+    or of other weights."""
     path = checkpoints.root() / card.name / file
     try:
         found = _tables.get((card.name, card.sha256, file, path.stat().st_mtime_ns), lambda: read_json(path))
     except OSError:
-        return []
-    return found.get("rows", []) if found.get("checkpoint_sha256", card.sha256) == card.sha256 else []
+        return {}
+    whole = found.get("rows") and found.get("checkpoint_sha256", card.sha256) == card.sha256
+    return found if whole else {}
 
 
 def _over_n(scene: Scene, offered: list[str]) -> None:
@@ -77,7 +79,9 @@ def _over_n(scene: Scene, offered: list[str]) -> None:
         alt=t("FID over the number of pictures for {names}", names=", ".join(curves)),
     )  # fmt: skip
     st.table(pa.table(scores.limits(curves, reference)), border="horizontal", hide_index=True)
-    rows = [{"checkpoint": name, "n": n, "fid": fid} for name, curve in curves.items() for n, fid in curve]
+    rows = [
+        {"checkpoint": name, "n": n, "fid": value} for name, curve in curves.items() for n, value in curve
+    ]
     _download(rows, "fid-over-n")
 
 
@@ -132,7 +136,7 @@ def _faults(offered: list[str]) -> None:
         )  # fmt: skip
     problem = st.session_state.pop("fault problem", None)
     if problem:
-        st.error(str(problem), icon=":material/warning:")
+        st.error(widgets.plain(str(problem)), icon=":material/warning:")
 
 
 def _strength(kind: str, spec: perturbing.Perturbation) -> float:
@@ -213,10 +217,11 @@ def _protocols(scene: Scene, offered: list[str]) -> None:
             "can mean any of these."
         )
     )
+    measured = {name: stored(card, protocols.FILE) for name, card in scene.cards.items()}
     found = [
         {"checkpoint": name} | row
-        for name, card in scene.cards.items()
-        for row in stored(card, protocols.FILE)
+        for name, of in measured.items()
+        for row in of.get("rows", [])
         if row["protocol"] in protocols.PROTOCOLS
     ]
     if not found:
@@ -225,7 +230,7 @@ def _protocols(scene: Scene, offered: list[str]) -> None:
     rows = [
         (
             f"**{row['checkpoint']}**",
-            *map(t, protocols.PROTOCOLS[row["protocol"]]),
+            *protocols.words(row["protocol"], row["m"]),
             f"{row['m']:,}",
             f"**{row['fid']:.2f}**",
         )
@@ -237,6 +242,13 @@ def _protocols(scene: Scene, offered: list[str]) -> None:
         border="horizontal",
         hide_index=True,
     )
+    if any(min(row["n"], row["m"]) < fid.ENOUGH for row in found):
+        st.caption(t(fid.FEW))
+    for name, of in measured.items():
+        if of.get("left_out"):
+            st.caption(widgets.plain(f"{name}: {protocols.left_out_words(of['left_out'])}"))
+        if of:
+            _rests_on(name, of)
     _download(found, "fid-protocols")
 
 
@@ -247,15 +259,35 @@ def _samplers(scene: Scene, offered: list[str]) -> None:
         st.caption(t("Only diffusion models can be drawn with in several ways; none is chosen above."))
         return
     for name, card in diffusion.items():
-        rows = stored(card, samplers.FILE)
-        if rows:
+        found = stored(card, samplers.FILE)
+        if found:
+            rows = found["rows"]
             widgets.chart(
                 scores.time_against_fid(rows, dark()), key=f"samplers {name}",
                 alt=t("FID against milliseconds for the samplers of {name}", name=name),
             )  # fmt: skip
+            _rests_on(name, found)
             _download(rows, f"{name}-samplers")
         else:
             _missing(["samplers", name], card.data, offered)
+
+
+def _rests_on(name: str, found: dict[str, Any]) -> None:
+    """What the stored rows of a checkpoint rest on; files from before that was stored say less."""
+    words, n = [name], found["rows"][0]["n"]
+    if "checkpoint_sha256" in found:
+        words.append(t("weights {sha}", sha=found["checkpoint_sha256"][:12]))
+    if "first_seed" in found:
+        first = found["first_seed"]
+        words.append(t("seeds {first} to {last}", first=first, last=first + n - 1))
+    if "steps" in found:
+        words.append(t("{sampler}, {steps} steps, guidance {w}", sampler=found["sampler"], steps=found["steps"],
+                       w=f"{found['guidance']:g}"))  # fmt: skip
+    if "reference_fingerprint" in found:
+        words.append(f"{found['reference']} {found['reference_fingerprint'][:12]}")
+    if "device" in found:
+        words.append(found["device"])
+    st.caption(widgets.plain(" · ".join(words)))
 
 
 # --- what is not there ------------------------------------------------------------------------------------------------
@@ -272,6 +304,11 @@ def _missing(words: Sequence[str], of: str, offered: list[str]) -> None:
         )
         _get(lacking, offered)
         return
+    hopeless = None if reach.public_mode() else _hopeless(of)
+    if hopeless:
+        st.caption(widgets.plain(t("Not measured, and it cannot be: {reason}", reason=hopeless)))
+        return
+    _told(" ".join(words))
     offers.offer(
         words,
         t("Not measured yet; on a CPU it takes half an hour or more: `{command}`", command=command),
@@ -286,6 +323,24 @@ def _lacking(of: str) -> str | None:
     if of == "cifar10" and not data.available(of):
         return of
     return None if inception.available() else "inception"
+
+
+def _hopeless(of: str) -> str | None:
+    """Why no FID can be had against the training pictures of the data set `of`, in a sentence."""
+    try:
+        n = len(cache.images(of, "train"))
+        fid.check_count(n, n)
+    except Problem as problem:
+        return str(problem)
+    return None
+
+
+def _told(key: str) -> None:
+    """To whoever asked for it: why the job of that key kept nothing of what it measured."""
+    job = jobs.latest(key) if not reach.public_mode() else None
+    if job and job.state == "done" and st.query_params.get("job") == job.id:
+        for sentence in jobs.result(job.id).get("without", []):
+            st.warning(widgets.plain(sentence), icon=":material/warning:")
 
 
 def _get(name: str, offered: list[str]) -> None:

@@ -154,7 +154,9 @@ def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
     found = []
     for card in cards:
         value = _value(figure.kind, card)
-        theirs = figure.recipe in SAME_RECIPE and card.recipe.get("name") == SAME_RECIPE[figure.recipe]
+        theirs = card.recipe.get("name") == SAME_RECIPE.get(figure.recipe, "-") and not card.recipe.get(
+            "changed"
+        )
         of_it = card.data == "cifar10" and card.model.replace("-", "_") == figure.what
         if not of_it or not value or theirs != same_recipe:
             continue

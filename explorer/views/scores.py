@@ -21,24 +21,6 @@ def cautioned(words: str, n: int, m: int) -> str:
     return words if min(n, m) >= fid.ENOUGH else f"{words} · {t(fid.FEW)}"
 
 
-def fitted(curve: Sequence[tuple[int, float]]) -> tuple[float, float, float]:
-    """(value at endlessly many pictures, slope, standard error of the value) of the line through FID over 1/N, by least
-    squares; the error is NaN below three points, and too small: the points share pictures."""
-    inverse = [1 / n for n, _ in curve]
-    mean_x, mean_y = sum(inverse) / len(curve), sum(value for _, value in curve) / len(curve)
-    spread = sum((x - mean_x) ** 2 for x in inverse)
-    slope = (
-        sum((x - mean_x) * (value - mean_y) for x, (_, value) in zip(inverse, curve)) / spread
-        if spread
-        else 0.0
-    )
-    limit, error = mean_y - slope * mean_x, math.nan
-    if len(curve) > 2 and spread:
-        rest = sum((value - limit - slope * x) ** 2 for x, (_, value) in zip(inverse, curve))
-        error = math.sqrt(rest / (len(curve) - 2) * (1 / len(curve) + mean_x**2 / spread))
-    return limit, slope, error
-
-
 def limits(
     curves: Mapping[str, Sequence[tuple[int, float]]], reference: tuple[int, str]
 ) -> dict[str, list[str]]:
@@ -46,7 +28,7 @@ def limits(
     the standard error of the fit. curves, reference: as `over_n` takes them"""
     rows = []
     for name, curve in curves.items():
-        (most, value), (limit, _, error) = curve[-1], fitted(curve)
+        (most, value), (limit, _, error) = curve[-1], fid.line(curve)
         told = f"{limit:.2f}" + (f" ± {error:.2f}" if math.isfinite(error) else "")
         rows.append((f"**{name}**", f"{value:.2f}", fid.label(most, *reference), told))
     heads = (t("Model"), "FID", t("measured as"), t("FID-infinity, ± error of the fit"))
@@ -72,11 +54,11 @@ def over_n(
     lines = [
         {"name": name, "n": size, "fid": limit + slope / size}
         for name, curve in curves.items()
-        for limit, slope, _ in [fitted(curve)]
+        for limit, slope, _ in [fid.line(curve)]
         for size in sizes
     ]
     name, curve = next(iter(curves.items()))
-    limit, slope, _ = fitted(curve)
+    limit, slope, _ = fid.line(curve)
     words = t(
         "{name}: FID {value} by {n} pictures, {limit} by endlessly many",
         name=name, value=f"{limit + slope / n:.1f}", n=f"{n:,}", limit=f"{limit:.1f}",

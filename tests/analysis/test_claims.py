@@ -1,5 +1,8 @@
 """The slides' claims against stored scores: whatever the figures say, and only where both sides have them."""
 
+import dataclasses
+import re
+
 import pytest
 
 from explorer.analysis import claims
@@ -11,7 +14,7 @@ BASE = {"recall": 0.5, "coverage": 0.5, "precision": 0.6, "fid_5k_train50k": 40.
 def card(model: str, recipe: str = "", data: str = "cifar10", **scores: object) -> Card:
     return Card(
         f"{data}-{model}-{recipe or 'ours'}", model, data, ("a", "b"), (0.5,) * 3, (0.2,) * 3, "0" * 64,
-        recipe={"name": recipe or model}, metrics={"samples": BASE | scores},
+        recipe={"name": recipe or model, "changed": []}, metrics={"samples": BASE | scores},
     )  # fmt: skip
 
 
@@ -50,6 +53,51 @@ def test_the_slides_pair_comes_first_and_is_called_so() -> None:
         (ours.name, theirs.name, False),
     ]
     assert [same for *_, same in claims.pairs([ours, plain, own])] == [False, False]
+
+
+def test_a_recipe_that_was_changed_or_does_not_say_so_is_not_the_slides() -> None:
+    plain, theirs = card("dcgan", "dcgan-slides"), card("ddpm", "ddpm-slides")
+    assert [same for *_, same in claims.pairs([plain, theirs])] == [True]
+    for told in ({"changed": ["lr"]}, {}):
+        other = dataclasses.replace(theirs, recipe={"name": "ddpm-slides"} | told)
+        found = claims.pairs([plain, other])
+        assert [same for *_, same in found] == [False]
+        assert "no scored checkpoint of DDPM follows it" in claims.absent(found)
+
+
+def test_that_the_slides_pair_is_not_here_is_said() -> None:
+    ours, own, plain, theirs = (
+        card("dcgan"),
+        card("ddpm"),
+        card("dcgan", "dcgan-slides"),
+        card("ddpm", "ddpm-slides"),
+    )
+    assert "checkpoint of DCGAN, DDPM follows it" in claims.absent(claims.pairs([ours, own]))
+    assert "checkpoint of DDPM follows it" in claims.absent(claims.pairs([ours, own, plain]))
+    assert claims.absent(claims.pairs([ours, own, plain, theirs])) == "" == claims.absent([])
+
+
+def test_a_pair_says_how_far_each_training_went() -> None:
+    plain, own = card("dcgan", "dcgan-slides"), card("ddpm")
+    assert claims.trained(plain, own, False) == "recipes as their cards say"
+    plain.recipe["images_seen"], own.recipe["images_seen"] = 1_000_000, 587_520
+    assert claims.trained(plain, own, False) == (
+        "recipes as their cards say: cifar10-dcgan-dcgan-slides after 1,000,000 of their 10,000,000 pictures, "
+        "cifar10-ddpm-ours after 587,520 pictures"
+    )
+    assert claims.trained(plain, plain, True).startswith(
+        "both in the slides' recipe: cifar10-dcgan-dcgan-slides after"
+    )
+    own.recipe["images_seen"] = "many"  # a stranger's card
+    assert "cifar10-ddpm" not in claims.trained(plain, own, False)
+
+
+def test_the_slides_nets_saw_their_epochs_times_the_training_pictures() -> None:
+    from explorer import reported
+
+    for model, seen in claims.SEEN.items():
+        epochs = re.search(r"(\d+) epochs", reported.recipes()[f"slides_{model}"])
+        assert int(epochs[1]) * 50_000 == seen
 
 
 def test_the_better_of_two_speaks_for_its_recipe_and_other_data_for_nobody() -> None:

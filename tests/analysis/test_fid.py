@@ -7,7 +7,7 @@ from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics
 
 from explorer.analysis import fid as module
 from explorer.analysis import reference, together
-from explorer.analysis.fid import Statistics, fid, fid_infinity, label, short, statistics
+from explorer.analysis.fid import Statistics, fid, fid_infinity, label, line, short, statistics
 from explorer.text import Problem
 
 
@@ -121,13 +121,25 @@ def test_n_stands_in_every_label_and_small_sets_are_marked(features) -> None:
 def test_the_limit_is_nearer_the_truth_than_any_n(features) -> None:
     """Two samples of one source: the true distance is 0, and FID falls like 1/N towards it."""
     found = fid_infinity(features(2400), statistics(features(40_000, 1)), points=6)
-    assert found.sizes == (600, 706, 857, 1091, 1500, 2400)
-    assert found.values[0] > 2.5 * found.values[-1] > 0
-    assert abs(found.value) < found.values[-1] / 3 and found.slope > 0 and found.error < found.values[-1] / 3
-    assert found.bias(600) == pytest.approx(found.slope / 600) and found.m == 40_000
-    assert found.values[-1] == fid(statistics(features(2400)), statistics(features(40_000, 1))).raw
+    sizes, values = zip(*found.curve)
+    assert sizes == (600, 706, 857, 1091, 1500, 2400)
+    assert values[0] > 2.5 * values[-1] > 0
+    assert abs(found.value) < values[-1] / 3 and found.error < values[-1] / 3
+    assert (found.value, found.error) == line(found.curve)[::2] and line(found.curve)[1] > 0
+    assert values[-1] == fid(statistics(features(2400)), statistics(features(40_000, 1))).raw
     again = fid_infinity(features(2400), statistics(features(40_000, 1)), points=6)
     assert again == found
+
+
+def test_the_line_is_that_of_least_squares_with_its_standard_error() -> None:
+    rng, sizes = np.random.default_rng(0), np.array([600, 800, 1200, 2400])
+    exact = 42 + 26_000 / sizes
+    limit, slope, error = line(list(zip(sizes, exact)))
+    assert (limit, slope) == pytest.approx((42, 26_000)) and error == pytest.approx(0, abs=1e-6)
+    noisy = exact + rng.normal(size=4)
+    (slope, limit), covariance = np.polyfit(1 / sizes, noisy, 1, cov=True)
+    assert line(list(zip(sizes, noisy))) == pytest.approx((limit, slope, np.sqrt(covariance[1, 1])))
+    assert line([(5000, 40.0)])[:2] == (40.0, 0.0) and np.isnan(line([(5000, 40.0)])[2])
 
 
 def test_what_cannot_be_compared_is_one_sentence(features) -> None:
@@ -183,36 +195,31 @@ def test_shipped_statistics_are_found_where_none_are_kept(tmp_path, monkeypatch,
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(reference, "SHIPPED", tmp_path / "shipped")
     one, other = statistics(features(600)), statistics(features(700, 1))
-    assert reference.kept("f" * 64) is None
+    assert reference.kept("f" * 64, "net") is None
     reference.SHIPPED.mkdir()
-    (reference.SHIPPED / reference.path("f" * 64).name).write_bytes(reference.pack_small(one))
-    assert reference.kept("f" * 64).n == 600
-    assert reference.kept("e" * 64) is None
-    reference.keep("f" * 64, other)
-    assert reference.kept("f" * 64).n == 700, "what this machine has computed comes first"
+    (reference.SHIPPED / reference.path("f" * 64, "net").name).write_bytes(reference.pack_small(one))
+    assert reference.kept("f" * 64, "net").n == 600
+    assert reference.kept("e" * 64, "net") is None
+    reference.keep("f" * 64, other, "net")
+    assert reference.kept("f" * 64, "net").n == 700, "what this machine has computed comes first"
 
 
 def test_a_reference_is_never_taken_for_another(tmp_path, monkeypatch, features) -> None:
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     first = statistics(features(500))
-    reference.keep("f" * 64, first)
-    assert np.array_equal(reference.kept("f" * 64).outer, first.outer)
-    assert reference.kept("e" * 64) is None  # other pictures
-    with monkeypatch.context() as other:
-        other.setattr(reference, "VERSION", reference.VERSION + 1)  # another extractor
-        assert reference.kept("f" * 64) is None
-    with monkeypatch.context() as other:
-        other.setattr(reference, "SHA256", "0" * 64)  # other weights
-        assert reference.kept("f" * 64) is None
-    assert reference.kept("f" * 64).n == first.n
+    reference.keep("f" * 64, first, "net")
+    assert np.array_equal(reference.kept("f" * 64, "net").outer, first.outer)
+    assert reference.kept("e" * 64, "net") is None  # other pictures
+    assert reference.kept("f" * 64, "another") is None  # another extractor
+    assert reference.kept("f" * 64, "net").n == first.n
 
 
 @pytest.mark.parametrize("damage", ["half", "empty", "one bit", "a pickle", "other arrays"])
 def test_a_damaged_reference_counts_as_none(tmp_path, monkeypatch, features, damage: str) -> None:
     monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
     right = statistics(features(500))
-    reference.keep("f" * 64, right)
-    path = reference.path("f" * 64)
+    reference.keep("f" * 64, right, "net")
+    path = reference.path("f" * 64, "net")
     whole = path.read_bytes()
     if damage == "a pickle":
         np.savez(path, n=np.array([None], object), total=np.zeros(2), outer=np.zeros(3))
@@ -222,8 +229,8 @@ def test_a_damaged_reference_counts_as_none(tmp_path, monkeypatch, features, dam
         turned = bytearray(whole)
         turned[len(whole) // 2] ^= 1
         path.write_bytes({"half": whole[: len(whole) // 2], "empty": b"", "one bit": bytes(turned)}[damage])
-    assert reference.kept("f" * 64) is None
+    assert reference.kept("f" * 64, "net") is None
     with pytest.raises(Problem, match="no stored statistics"):
         reference.unpack(path.read_bytes())
-    reference.keep("f" * 64, right)
+    reference.keep("f" * 64, right, "net")
     assert path.read_bytes() == whole

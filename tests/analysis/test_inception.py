@@ -6,7 +6,8 @@ import torch
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 from torch_fidelity.metric_isc import isc_features_to_metric
 
-from explorer.analysis.inception import WIDTH, Extractor, check_pictures, fold, resize_matrix
+from explorer.analysis import reference
+from explorer.analysis.inception import WIDTH, Extractor, check_pictures, fold, identity, resize_matrix
 from explorer.analysis.inception_score import inception_score
 from explorer.data import inception as source
 from explorer.models.pixels import as_pixels
@@ -54,6 +55,31 @@ def test_a_folded_layer_is_convolution_and_normalisation(monkeypatch) -> None:
     kernel, bias = fold(tensors | {"L.conv.weight": conv.weight.detach()})["L"]
     x = torch.randn(2, 3, 8, 8, generator=generator)
     assert torch.allclose(torch.nn.functional.conv2d(x, kernel, bias), norm(conv(x)), atol=1e-5)
+
+
+def test_weights_version_and_resize_make_the_identity(monkeypatch) -> None:
+    monkeypatch.setattr(source, "LAYERS", {"L": ""})
+    monkeypatch.setattr(source, "weights", lambda: tensors)
+    tensors = {f"L.{part}": torch.ones(4) for part in source.PARTS} | {
+        "L.conv.weight": torch.ones(4, 3, 3, 3)
+    }
+    assert Extractor().identity == identity() == f"{source.SHA256} {source.VERSION}"
+    found = {
+        Extractor(half_pixel=half, tensors=given).identity
+        for half in (True, False)
+        for given in (None, tensors)
+    }
+    assert len(found) == 4 and identity() in found
+    monkeypatch.setattr(source, "VERSION", source.VERSION + 1)
+    assert Extractor().identity not in found
+
+
+def test_the_shipped_reference_is_found_by_the_standard_extractor_s_identity() -> None:
+    """Of CIFAR-10's training split; its name was made when the project was."""
+    shipped = "97b8767b6cdc4514b42f4d1c746992f7886ae4b65c027d5265574d61911fbcc9"
+    pictures = "72e18764c9e7f6807d473143e1b9075a0a4a0b468325d51090d4c4da19165353"
+    assert reference.key(pictures, identity()) == shipped
+    assert (reference.SHIPPED / f"{shipped}.npz").is_file()
 
 
 HOSTILE = {

@@ -69,12 +69,6 @@ def test_more_shift_is_further_away_and_the_order_does_not_matter(features) -> N
     assert kid(y, x, subsets=2).mean == pytest.approx(found[2], rel=1e-9)
 
 
-def test_each_subset_is_told(features) -> None:
-    told = []
-    kid(features(30), features(30, 1), subsets=3, on_step=lambda *step: told.append(step[:2]))
-    assert told == [(1, 3), (2, 3), (3, 3)]
-
-
 def test_what_cannot_be_compared_is_one_sentence(features) -> None:
     x = features(9)
     with pytest.raises(Problem, match="at least 2 pictures, got 1"):

@@ -42,4 +42,6 @@ def test_every_protocol_is_what_its_name_says(monkeypatch: pytest.MonkeyPatch, t
         assert found[key].fid == pytest.approx(fid.fid(a, b).value, rel=1e-6), key
     assert len({round(row.fid, 6) for row in found.values()}) == 4
     kept = json.loads(protocols.packed(list(found.values()), {"device": "CPU"}))
+    assert protocols.words("test5k", 600) == ("600 test pictures", "TensorFlow 1's resize")
+    assert protocols.left_out(test) == {} and protocols.left_out(test.take(np.arange(499))) == {"test5k": 499}
     assert kept["device"] == "CPU" and [row["protocol"] for row in kept["rows"]] == list(protocols.PROTOCOLS)

@@ -109,6 +109,10 @@ def test_a_sampler_that_is_not_there_is_one_sentence(tmp_path: Path, wrong: dict
     loaded = made(tmp_path, "ddpm")
     with pytest.raises(Problem, match=words):
         sampling.draw(loaded, [1], **(sampling.DEFAULTS | wrong))
+    with pytest.raises(Problem, match=words):
+        sampling.options_for(loaded, **wrong)
+    with pytest.raises(Problem, match="1 to 1000 steps, not 1000000"):
+        sampling.options_for(loaded, "dpm", 10**6)
 
 
 def test_seeds_that_are_none_are_refused(tmp_path: Path) -> None:

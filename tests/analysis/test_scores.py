@@ -17,6 +17,7 @@ class Small:
     """Sixteen fixed projections of the pixels; counts the pictures that it saw."""
 
     classifies = False
+    identity = "sixteen projections"
 
     def __init__(self, *_: object):
         self.seen = 0
@@ -63,19 +64,37 @@ def test_an_interrupted_reference_goes_on_where_it_was(digits: data.ImageSet) ->
 
     with pytest.raises(KeyboardInterrupt):
         scores.against(digits, Dying())
-    assert reference.kept(digits.fingerprint) is None, "half of it is no reference"
+    assert reference.kept(digits.fingerprint, Small.identity) is None, "half of it is no reference"
     extractor = Small()
     whole = scores.against(digits, extractor)
     assert extractor.seen == len(digits) - 1000 + len(digits)
     assert np.allclose(
         whole.statistics.outer, fid.statistics(Small().features(digits.images)).outer, rtol=1e-12
     )
-    assert not list(reference.path(digits.fingerprint).parent.glob("*.partial"))
+    assert not list(reference.path(digits.fingerprint, Small.identity).parent.glob("*.partial"))
+
+
+def test_what_another_extractor_made_is_not_taken_for_this_one_s(digits: data.ImageSet) -> None:
+    """Of another resize or other weights: statistics, features, and what an interruption left."""
+
+    class Other(Small):
+        identity = "sixteen others"
+
+        def __init__(self):
+            super().__init__()
+            self.matrix = -self.matrix
+
+    right = scores.against(digits, Small())
+    other = scores.against(digits, Other())
+    assert np.allclose(other.features, -right.features) and np.allclose(
+        other.statistics.total, -right.statistics.total
+    )
+    assert np.array_equal(scores.against(digits, Small()).statistics.total, right.statistics.total)
 
 
 def test_damaged_features_on_disk_are_made_anew(digits: data.ImageSet) -> None:
     scores.against(digits, Small())
-    path = reference.path(digits.fingerprint).with_suffix(".npy")
+    path = reference.path(digits.fingerprint, Small.identity).with_suffix(".npy")
     path.write_bytes(path.read_bytes()[:100])
     extractor = Small()
     assert scores.against(digits, extractor).features.shape == (len(digits), WIDE)
@@ -136,6 +155,7 @@ def test_the_curve_over_n_and_the_inception_score_are_there_where_they_can_be(di
         and sizes[-1] == 2000
         and found["fid_curve"][-1][1] == pytest.approx(found["fid"], abs=1e-9)
     )
+    assert (found["fid_infinity"], found["fid_infinity_error"]) == fid.line(found["fid_curve"])[::2]
     assert found["fid_infinity"] < found["fid_curve"][0][1] and found["inception_score"] >= 1
     few = scores.score(digits.images, target, Small())
     assert few["fid_curve"] is None is few["fid_infinity"] and few["inception_score"] is None

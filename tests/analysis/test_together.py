@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from explorer import checkpoints, data
-from explorer.analysis import reference, together
+from explorer.analysis import protocols, reference, samplers, together
 from explorer.analysis.fid import statistics
 from explorer.data.drawn import read_drawn
 from explorer.text import Missing
 from tests.analysis.test_sampling import made
+from tests.analysis.test_scores import Small
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,7 +33,7 @@ def test_alone_there_is_nothing_to_share() -> None:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, list[dict], str]]:
-    """By number of processes: the folder, what the three commands said, and stderr."""
+    """By number of processes: the folder, what the commands said, and stderr."""
     found, models = {}, tmp_path_factory.mktemp("models")
     for model in ("vae", "dcgan", "ddpm"):
         made(models, model)
@@ -65,7 +66,7 @@ def test_what_is_drawn_is_what_one_process_draws(done: dict) -> None:
 @pytest.mark.slow
 def test_the_scores_are_those_of_one_process_and_are_told_once(done: dict) -> None:
     (_, alone, _), (folder, both, said) = done[1], done[2]
-    assert len(alone) == len(both) == 3, "the first process speaks for all"
+    assert len(alone) == len(both) == 5, "the first process speaks for all"
     for key in ("fid", "kid", "precision", "recall", "density", "coverage", "fid_n", "reference_n"):
         assert both[1][key] == pytest.approx(alone[1][key], rel=2e-3, abs=1e-4), key
         assert both[2][key] == pytest.approx(alone[2][key], rel=2e-3, abs=1e-4), key
@@ -75,13 +76,29 @@ def test_the_scores_are_those_of_one_process_and_are_told_once(done: dict) -> No
 
 
 @pytest.mark.slow
+def test_samplers_and_protocols_are_those_of_one_process_and_are_written_once(done: dict) -> None:
+    (_, alone, _), (folder, both, _) = done[1], done[2]
+    for at, name, file in ((3, "tiny-ddpm", samplers.FILE), (4, "tiny-dcgan", protocols.FILE)):
+        assert both[at]["kept"] and len(both[at]["rows"]) == len(alone[at]["rows"]) >= 2
+        for one, two in zip(alone[at]["rows"], both[at]["rows"]):
+            times = {"fid": 0, "milliseconds": 0}
+            assert one | times == two | times and two["n"] == 501
+            assert two["fid"] == pytest.approx(one["fid"], rel=2e-3)
+        checkpoints.verify(folder / "checkpoints" / name)
+        stored = json.loads((folder / "checkpoints" / name / file).read_text())
+        assert stored["rows"] == both[at]["rows"]
+    assert [found[3]["processes"] for found in (alone, both)] == [1, 2]
+    assert not list((folder / "data").rglob("samplers-*"))
+
+
+@pytest.mark.slow
 def test_the_reference_of_shares_is_the_whole_one_and_the_card_is_written_once(
     done: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = {}
     for count, (folder, lines, _) in done.items():
         monkeypatch.setenv("EXPLORER_DATA", str(folder / "data"))
-        kept[count] = reference.kept(data.load("digits", "train").fingerprint)
+        kept[count] = reference.kept(data.load("digits", "train").fingerprint, Small.identity)
         place = folder / "checkpoints" / "tiny-vae"
         checkpoints.verify(place)
         card = checkpoints.read_card(place)

@@ -11,8 +11,9 @@ from pathlib import Path
 import torch
 
 from explorer import cli
-from explorer.analysis import examination, inception, scores
+from explorer.analysis import examination, inception, protocols, samplers, scores
 from explorer.training import accuracy_score
+from tests.analysis.test_protocols import Either
 from tests.analysis.test_scores import WIDE, Small
 
 
@@ -20,13 +21,18 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     scores.WIDTH, scores.PART = WIDE, 500
     examination.Extractor = inception.Extractor = Small
+    protocols.Extractor = Either
     examination.examine.__defaults__ = (600, None)
+    samplers.TABLE, samplers.rows.__defaults__ = (("ddim", 1), ("dpm", 2)), (None, 501)
+    protocols.rows.__defaults__ = (None, 501)
     accuracy_score.accuracy_score.__defaults__ = (0.5, 0, "cpu", None)
     world = os.environ.get("WORLD_SIZE", "1")
     for words in (
         ["sample", "tiny-ddpm", "--n", "21", "--steps", "2", "--out", str(folder / f"drawn-{world}.npz")],
         ["score", "tiny-dcgan", "--n", "601"],
         ["score", "tiny-vae", "--store"],
+        ["samplers", "tiny-ddpm"],
+        ["protocols", "tiny-dcgan"],
     ):
         code = cli.main([*words, "--json"])
         assert code == 0, f"{words}: {code}"

@@ -482,12 +482,13 @@ def test_an_evaluation_tells_the_same_twice_and_changes_nothing(digits, model: s
             found, again = looked.evaluate(), looked.evaluate()
     assert differences(snapshot(looked), snapshot(blind)) == []
     if model == "dcgan":  # what it was judged by comes along
-        judged = found.pop("drawn")
+        judged, labels = found.pop("drawn")
+        assert labels.tolist() == [k % 10 for k in range(1000)]
         assert judged.dtype == np.uint8 and judged.shape == (1000, 3, 32, 32), "enough for an FID"
         assert found["kid"] == pytest.approx(Distance(held)(judged[:40]), abs=1e-9), (
             "of as many as are held out"
         )
-        assert np.array_equal(judged, again.pop("drawn"))
+        assert np.array_equal(judged, again.pop("drawn")[0])
     drawn = found.pop("grid")
     assert drawn.dtype == np.uint8 and drawn.shape == (50, 3, 32, 32) and np.array_equal(drawn, again["grid"])
     assert found.keys() | {"grid"} == FIELDS[model] == again.keys()
@@ -495,6 +496,12 @@ def test_an_evaluation_tells_the_same_twice_and_changes_nothing(digits, model: s
     assert json.loads(json.dumps(found)) == found == {key: again[key] for key in found}
     measure = looked.recipe.judged_by[0]
     assert measure in found and make(digits, model).evaluate().keys() == {"grid"}
+
+
+def test_a_gan_that_is_told_no_classes_was_asked_for_none(digits) -> None:
+    held = data.load("digits", "train").take(np.arange(160, 200))
+    images, labels = make(digits, "dcgan", held, conditional=False).evaluate()["drawn"]
+    assert len(images) == 1000 and labels.tolist() == [-1] * 1000
 
 
 @pytest.mark.parametrize(("classes", "pictures"), [(3, 15), (12, 50)])

@@ -216,9 +216,23 @@ def test_a_verdict_names_its_figures_and_how_far_the_slides_recipe_went() -> Non
     assert not any("_" in line for line in lines)
     assert "different machines" in compared.verdict_lines(pair("NVIDIA L4"))[3]
     first, head, *_ = compared.verdict_lines(pair(changed=["lr"]))
-    assert "The pair in the slides' recipe is not here" in first and "as their cards say: dcgan after 6,000" in head
+    assert "The pair in the slides' recipe is not here" in first
+    assert "recipes as their cards say: dcgan after 6,000,000 pictures" in head
     text.set_language("ko")
     assert not any("fid_5k" in line or "milliseconds" in line for line in compared.verdict_lines(pair()))
+
+
+def test_the_accuracy_score_stands_beside_that_of_real_pictures() -> None:
+    score = {"accuracy": 0.62, "n": 10_000, "trained_on": 5000}
+    card = dataclasses.replace(pair()[0], metrics={"samples": {"accuracy_score": score}})
+    assert "against" not in compared.measured_words(card), "of an earlier version"
+    score |= {"real": 0.8, "real_trained_on": 5000}
+    assert "only 5,000 of its pictures" in compared.measured_words(card)
+    assert compared.measured_words(card).endswith(
+        "10,000 real ones, against 80.00\u202f% with as many real pictures"
+    )
+    score["real_trained_on"] = 1438
+    assert compared.measured_words(card).endswith("against 80.00\u202f% with 1,438 real pictures")
 
 
 def test_without_a_scored_pair_one_sentence_stands_for_the_claims(
@@ -526,7 +540,7 @@ def test_a_fault_is_measured_in_turn_with_trainings_and_tells_only_who_asked(
     monkeypatch.setattr(jobs, "latest", lambda key: failed if key == "perturb blur" else None)
     monkeypatch.setattr(jobs, "logs", lambda job_id, tail: [])
     opened(part="fid", fault="blur")
-    assert [part.value for part in app.run().error] == ["It broke."]
+    assert [part.value.replace("\\", "") for part in app.run().error] == ["It broke."]
 
 
 @pytest.mark.parametrize(

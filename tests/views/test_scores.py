@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import altair
-import numpy as np
 import pytest
 
 from explorer.views import scores
@@ -33,24 +32,6 @@ def sound(spec: dict) -> dict:
 
 def text_of(spec: dict) -> str:
     return " ".join(spec["title"]["text"])
-
-
-def test_the_line_goes_through_what_lies_on_one() -> None:
-    limit, slope, error = scores.fitted(CURVE)
-    assert (
-        limit == pytest.approx(42) and slope == pytest.approx(26_000) and error == pytest.approx(0, abs=1e-6)
-    )
-    assert scores.fitted([(5000, 40.0)])[:2] == (40.0, 0.0)
-
-
-def test_the_limit_and_its_error_are_those_that_are_stored() -> None:
-    from explorer.analysis import fid
-
-    rng = np.random.default_rng(0)
-    drawn, real = rng.normal(size=(2400, 8)), rng.normal(0.5, 1, size=(3000, 8))
-    stored = fid.fid_infinity(drawn, fid.statistics(real))
-    limit, slope, error = scores.fitted(list(zip(stored.sizes, stored.values)))
-    assert (limit, slope, error) == pytest.approx((stored.value, stored.slope, stored.error), rel=1e-6)
 
 
 def test_every_model_has_its_limit_with_the_error_where_there_is_one() -> None:
