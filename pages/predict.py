@@ -51,8 +51,8 @@ with looking if len(chosen) == 1 else beside:
             t("Average with mirror image"), key="flip", bind="query-params",
             help=t("Every picture is asked twice, also mirrored. Not for digits: a mirrored 3 is no 3."),
         )  # fmt: skip
-        invert = st.toggle(
-            t("Swap light and dark"), key="invert", bind="query-params",
+        invert = widgets.toggle(
+            t("Swap light and dark"), key="invert",
             help=t("For dark ink on light paper: the digits models learnt light strokes on a dark ground."),
         )  # fmt: skip
         scan = st.toggle(

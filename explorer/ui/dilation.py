@@ -14,7 +14,14 @@ NETS = {"drn-d-22": "DRN-D-22", "drn-c-26": "DRN-C-26"}
 SIDES, KERNELS, STRIDES = (4, 8, 16, 32), (1, 3, 5, 7), (1, 2)
 DILATION = (1, 8, 4)  # least, most, default
 PLACE = 2  # where the kernel stands at first, counted from 1
-LEVEL_6 = {"side": 4, "kernel": 3, "stride": 1, "dilation": DILATION[2], "row": PLACE, "column": PLACE}
+LEVEL_6 = {
+    "side": 4,
+    "kernel": 3,
+    "stride": 1,
+    "dilation": DILATION[2],
+    "tap_row": PLACE,
+    "tap_column": PLACE,
+}
 CHOSEN = ("side", "kernel", "stride")  # these are chosen from a list, the others slide
 
 
@@ -86,9 +93,9 @@ def workbench() -> tuple[int, int, int, int]:
     count = views.output_size(size, stride)
     down, across = st.columns(2)
     with down:
-        row = _place(t("Row of the output"), "row", count)
+        row = _place(t("Row of the output"), "tap_row", count)
     with across:
-        column = _place(t("Column of the output"), "column", count)
+        column = _place(t("Column of the output"), "tap_column", count)
     settings = size, kernel, dilation, stride
     never, n = int(views.dead_taps(*settings).sum()), kernel * kernel
     if never:
@@ -135,7 +142,9 @@ def _place(label: str, key: str, count: int) -> int:
 
 def _preset(settings: tuple[int, int, int, int], row: int, column: int, never: int) -> None:
     """The one button that leads on: to a map on which all taps live, or back to level 6 as published."""
-    now = dict(zip(("side", "kernel", "dilation", "stride"), settings), row=row + 1, column=column + 1)
+    now = dict(
+        zip(("side", "kernel", "dilation", "stride"), settings), tap_row=row + 1, tap_column=column + 1
+    )
     larger = next((n for n in SIDES if n > settings[0] and not views.dead_taps(n, *settings[1:]).any()), None)
     if never and larger:
         st.button(

@@ -75,14 +75,19 @@ def _controls(scene: Scene) -> list[str]:
 
 
 def _start(words: list[str]) -> None:
-    """Submit the job and put it first in the gallery (a callback: a Problem is kept for the run to show)."""
+    """Submit the job and put it first in the gallery (a callback: a Problem is kept for the run to show).
+
+    The gallery is changed in place, and before the address: where that or the session's state is written to, the run of
+    a visitor who has clicked again ends, and the job would be known to nobody.
+    """
+    gallery: list[str] = st.session_state.setdefault(GALLERY, [])
     try:
         job_id = jobs.submit(words, "draw")
     except Problem as problem:
         st.session_state["drawing problem"] = problem
         return
+    gallery[:] = [job_id, *(each for each in gallery if each != job_id)][:KEPT]
     st.query_params["job"] = job_id
-    st.session_state[GALLERY] = [job_id, *(each for each in _gallery() if each != job_id)][:KEPT]
 
 
 def _gallery() -> list[str]:

@@ -1,6 +1,7 @@
 """What the sections of the Explain page share: how maps are looked at, which layer, the maps, work that takes long."""
 
 import copy
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,7 +22,7 @@ from explorer.ui import drawn as drawn_pictures
 from explorer.ui.subject import LINK, Subject, data_names, linked
 from explorer.views import style
 
-PUBLIC_SECONDS = 20
+PUBLIC_SECONDS, AGAIN = 20, 30  # what a visitor may ask for; how long a measurement that is above it counts
 OPACITY = (10, 100, 75)  # percent: least, most, default
 PAIR = ("cifar10-resnet18", "cifar10-drn-d-22")  # maps of 4x4 and of 8x8 cells
 
@@ -149,11 +150,7 @@ def _asked_for(card: Card, pixels: np.ndarray, method: str, layer: str, flip: bo
     key = (card.sha256, pixels.tobytes(), method, layer, flip)
     kept: dict[tuple, Maps] = st.session_state.setdefault("maps asked for", {})
     if key not in kept:
-        seconds = evidence.kept(
-            ("seconds", card.sha256, method, layer),
-            lambda: cam.estimate(cache.model(card.name), method, layer),
-        )
-        seconds *= 1 + flip
+        seconds = seconds_of(card, method, layer, 1 + flip)
         words = t("Compute {method}: about {s} s here", method=CAM_METHODS[method].title, s=f"{seconds:.0f}")
 
         def make(on_step: cam.OnStep) -> Maps:
@@ -166,6 +163,27 @@ def _asked_for(card: Card, pixels: np.ndarray, method: str, layer: str, flip: bo
         while len(kept) > 16:
             del kept[next(iter(kept))]
     return kept[key]
+
+
+@dataclass
+class _Estimate:
+    seconds: float = math.inf
+    next: float = -math.inf  # when it is measured again at the earliest, by the monotonic clock
+
+
+_estimates = cache.Kept(256)
+
+
+def seconds_of(card: Card, method: str, layer: str, times: int = 1) -> float:
+    """About how long a method's maps of so many pictures (`times`) take here: by the least of what was measured, for a
+    cold net, and others' work, only add to it. What is too long for a public server is measured again, at most every
+    AGAIN seconds."""
+    found = _estimates.get((card.sha256, method, layer), _Estimate)
+    if times * found.seconds > PUBLIC_SECONDS and time.monotonic() > found.next:
+        loaded = cache.model(card.name)
+        found.seconds = min(found.seconds, *(cam.estimate(loaded, method, layer) for _ in range(2)))
+        found.next = time.monotonic() + AGAIN
+    return times * found.seconds
 
 
 def own_copy(card: Card) -> Loaded:

@@ -55,17 +55,13 @@ def crop_controls(picture: Picture) -> bool:
     fits = {key: t(words) for key, words in FITS.items()}
     squash = widgets.select(t("Fit"), fits, key="fit", kind="segmented", bare=True) == "squash"
     width, height = picture.image.size
-    st.slider(
-        t("Size, % of the shorter side"), *SLIDERS["size"], key="size", bind="query-params", disabled=squash
-    )
+    widgets.slider(t("Size, % of the shorter side"), *SLIDERS["size"], key="size", disabled=squash)
     side = square(picture.image.size, *crop_place())[2]
     across, down = st.columns(2)
-    across.slider(
-        t("Left to right, %"), *SLIDERS["x"], key="x", bind="query-params", disabled=squash or side >= width
-    )
-    down.slider(
-        t("Top to bottom, %"), *SLIDERS["y"], key="y", bind="query-params", disabled=squash or side >= height
-    )
+    with across:
+        widgets.slider(t("Left to right, %"), *SLIDERS["x"], key="x", disabled=squash or side >= width)
+    with down:
+        widgets.slider(t("Top to bottom, %"), *SLIDERS["y"], key="y", disabled=squash or side >= height)
     return squash
 
 

@@ -22,7 +22,7 @@ from explorer.training import (
     recipes_of,
 )
 from explorer.training.batches import preview
-from explorer.ui import cache, evidence, papers, widgets
+from explorer.ui import cache, evidence, papers, progress, widgets
 from explorer.views import schedule
 
 # Every setting of every kind of recipe stands in one group (a test compares); a recipe's summary is no setting.
@@ -170,7 +170,7 @@ def form(key: str = "") -> Choice | None:
         _reported(model, *said)
     if not data.available(chosen):
         widgets.empty_state(t("{name} is not here yet; training needs all of its pictures.", name=chosen))
-        widgets.get_data_button(chosen)
+        progress.get_data_button(chosen)
         return None
     pictures = cache.images(chosen, "train")
     fits = (config.get("model"), config.get("data"), config.get("recipe_name")) == (model, chosen, recipe)
@@ -291,24 +291,27 @@ def _knob(name: str, base: Settings, mark: str, disabled: bool) -> Any:
         "key": key, "help": f"`{name}`: {t(HELP[name])}", "disabled": disabled, "persist_state": "session",
     }  # fmt: skip
     label = t(NAMES[name])
-    st.session_state.setdefault(key, value if isinstance(value, bool | int | str) else float(value))
     if name == "optimizer":
 
         def usual() -> None:
             chosen = st.session_state[key]
-            st.session_state[f"lr|{mark}"] = base.lr if chosen == value else USUAL.get(chosen, 0.1)
+            st.session_state[f"lr|{mark}"] = float(base.lr) if chosen == value else USUAL.get(chosen, 0.1)
 
         shared["on_change"] = usual
+    # The recipe's value is the widget's own default: what a session has changed comes to the browser once, and where
+    # that message is lost, as when the next click ends the run, it shows the default and sends that back.
     if name in CHOICES:
-        return st.selectbox(label, CHOICES[name], **shared)
+        return st.selectbox(label, CHOICES[name], list(CHOICES[name]).index(value), **shared)
     if isinstance(value, bool):
-        return st.toggle(label, **shared)
+        return st.toggle(label, value, **shared)
     low, high = RANGES[name]
-    if isinstance(value, int):
+    if next(field.type for field in dataclasses.fields(base) if field.name == name) is int:
         step = 16 if name == "width" else 1
-        return int(st.number_input(label, int(low), int(high), step=step, **shared))
-    found = st.number_input(label, float(low), float(high), format="%g", step=None, **shared)
-    return float(found)
+        return int(st.number_input(label, int(low), int(high), int(value), step=step, **shared))
+    step = 1.0 if isinstance(value, int) else None  # a recipe may write 12 for 12.0
+    return float(
+        st.number_input(label, float(low), float(high), float(value), step=step, format="%g", **shared)
+    )
 
 
 def _rate_chart(now: dict[str, Any], base: Settings, count: int) -> None:

@@ -125,8 +125,8 @@ def link(name: str, split: str, index: int) -> None:
     for key, (_, _, first) in predicting.SLIDERS.items():
         st.session_state[key] = first
     st.session_state["fit"], st.session_state["invert"] = "crop", False
-    widgets.to_url("fit", None)
-    widgets.to_url(drawn.KEY, None)
+    for key in (*predicting.SLIDERS, "fit", "invert", drawn.KEY):
+        widgets.to_url(key, None)
     for key, value in zip(LINK, (name, split, str(index))):
         widgets.to_url(key, value)
 
@@ -173,8 +173,8 @@ def crop(subject: Subject, drawn: bool) -> Subject:
     if not drawn:
         return replace(subject, box=square(subject.picture.image.size))
     squash = predicting.crop_controls(subject.picture)
-    invert = st.toggle(
-        t("Swap light and dark"), key="invert", bind="query-params",
+    invert = widgets.toggle(
+        t("Swap light and dark"), key="invert",
         help=t("For dark ink on light paper: the digits models learnt light strokes on a dark ground."),
     )  # fmt: skip
     box = None if squash else square(subject.picture.image.size, *predicting.crop_place())

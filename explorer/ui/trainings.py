@@ -293,9 +293,11 @@ def _publish(name: str) -> None:
         return
     if done in there:
         with st.container(horizontal=True):
-            for page, words in (("predict", t("Predict")), ("evaluate", t("Evaluate"))):
+            for page, words, key in (
+                ("predict", t("Predict"), "model"), ("evaluate", t("Evaluate"), "checkpoint"),
+            ):  # fmt: skip
                 st.page_link(jobs.PROJECT / "pages" / f"{page}.py", label=f"{words}: {done}",
-                             query_params={"model": done}, icon=":material/arrow_forward:")  # fmt: skip
+                             query_params={key: done}, icon=":material/arrow_forward:")  # fmt: skip
         return
     if job and job.state != "done":
         progress.ended(job)

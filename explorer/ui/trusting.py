@@ -73,7 +73,7 @@ def _badge_of(card: Card, scene: Scene, fill: str) -> None:
     if key not in kept:
         loaded = cache.model(card.name)
         passes = faithfulness.cost(loaded, method, layer, rivals in kept)
-        seconds = passes * evidence.kept(("pass", card.sha256), lambda: cam.estimate(loaded, "cam", layer))
+        seconds = explaining.seconds_of(card, "cam", layer, passes)
         words = t("Test this map: {n} forward passes, about {s} s here", n=f"{passes:,}", s=f"{seconds:.0f}")
 
         def make(on_step: cam.OnStep) -> Trust:

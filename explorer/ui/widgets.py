@@ -18,13 +18,12 @@ from explorer.jobs import PROJECT
 from explorer.text import Missing, Problem, t
 from explorer.ui import cache
 from explorer.ui.picker import Item, picture_strip
-from explorer.ui.progress import get_data_button
 from explorer.views import pictures
 
 __all__ = [
-    "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "get_data_button", "heading",
-    "large_type", "page_link", "picture", "plain", "plotly", "problems", "report_error", "select", "strip", "to_url",
-    "with_table", "wrong_kind",
+    "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "heading", "large_type",
+    "page_link", "picture", "plain", "plotly", "problems", "report_error", "select", "slider", "strip", "to_url",
+    "toggle", "with_table", "wrong_kind",
 ]  # fmt: skip
 
 log = logging.getLogger("explorer")
@@ -92,11 +91,11 @@ def from_url(key: str, allowed: Iterable[str], default: str | None = None) -> st
     return value if value in set(allowed) else default
 
 
-def to_url(key: str, value: str | None) -> None:
-    """Write such a value into the address, or take it out (None), so that the link shows the same view."""
+def to_url(key: str, value: str | list[str] | None) -> None:
+    """Write such a value, or several, into the address, or take it out (None), so that the link shows the same view."""
     if value is None:
         st.query_params.pop(key, None)
-    elif st.query_params.get(key) != value:
+    elif st.query_params.get_all(key) != ([value] if isinstance(value, str) else value):
         st.query_params[key] = value
 
 
@@ -142,12 +141,8 @@ def select(
     """
     first = default if default in options else next(iter(options))
     asked = st.query_params.get(key)
-    if "in the address" not in st.session_state:
-        st.session_state["in the address"] = {}
-    # key -> the page and what its last run left there; one entry, for each costs every widget
-    known = st.session_state["in the address"]
-    context = get_script_run_ctx()
-    page = "" if sticky or context is None else context.page_script_hash
+    known = _known()  # key -> the page and what its last run left there
+    page = "" if sticky else _page()
     value = st.session_state.get(key)
     fresh = (page, asked) != known.get(key, (page, None))  # a visit, another page, a link, or the back button
     if value is None or fresh:
@@ -178,6 +173,65 @@ def select(
     return chosen
 
 
+def _known() -> dict[str, Any]:
+    """What the session knows of the controls in the address; one entry of its state, for each costs every widget."""
+    if "in the address" not in st.session_state:
+        st.session_state["in the address"] = {}
+    return st.session_state["in the address"]
+
+
+def _page() -> str:
+    """The page that runs, "" outside of any."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.page_script_hash
+
+
+def _came_back() -> bool:
+    """Whether this run came by the browser's back or forward button."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
+
+
+# --- controls that several pages have ------------------------------------------------------------------------------
+#
+# Streamlit's own binding takes a parameter out of a link to another page, and out of the address on the way back, where
+# the page that one leaves has bound it too. What several pages have under one key is therefore put there by hand.
+
+
+def _begin(key: str, arriving: Any, keep: Callable[[Any], Any]) -> None:
+    """Set what a control begins this run with.
+
+    arriving: its value on a visit of the page, and after the browser's back button. In any other run the address may be
+        older than the control, which has been moved since, so that the control counts.
+    keep: what of the control's value can stay; None: nothing of it, so `arriving`
+    """
+    known, page, value = _known(), _page(), st.session_state.get(key)
+    stays = known.get(key) == page and not _came_back()
+    begin = keep(value) if stays else None
+    begin = arriving if begin is None else begin
+    if not stays or value != begin:  # on another page it is another widget, even where the value is the same
+        st.session_state[key] = begin
+    known[key] = page
+
+
+def slider(label: str, least: int, most: int, first: int, key: str, disabled: bool = False) -> int:
+    """A slider over whole numbers, which is also ?key=number; without that a page begins with `first`."""
+    asked = from_url(key, map(str, range(least, most + 1)), str(first))
+    _begin(key, int(asked), lambda left: left if isinstance(left, int) and least <= left <= most else None)
+    number = st.slider(label, least, most, key=key, disabled=disabled)
+    to_url(key, None if number == first else str(number))
+    return number
+
+
+def toggle(label: str, key: str, help: str | None = None) -> bool:
+    """A toggle, which is also ?key=true; without that a page begins with it off."""
+    asked = from_url(key, ("true", "false"))
+    _begin(key, asked == "true", lambda left: left if isinstance(left, bool) else None)
+    on = st.toggle(label, key=key, help=help)
+    to_url(key, "true" if on else None)
+    return on
+
+
 def checkpoint_picker(
     label: str,
     key: str,
@@ -186,7 +240,8 @@ def checkpoint_picker(
     max: int = 4,
     first: Sequence[str] = (),
 ) -> Any:
-    """Choose a checkpoint of a kind, or up to `max` of them (`multiple`), bound to the address.
+    """Choose a checkpoint of a kind, or up to `max` of them (`multiple`), which is also ?key=name, once for each. Where
+    the address names none, a page begins with what was chosen last under the key, on whichever page.
 
     first: names to begin with, of which those that are there are taken; without any the first checkpoint of all
     Returns a name, or a list of names (at least one). Without any: says what to do, and stops the page.
@@ -195,15 +250,30 @@ def checkpoint_picker(
     if not names:
         empty_state(t("There is no checkpoint for this yet. Train one: python -m explorer train --help"))
         st.stop()
-    left = st.session_state.get(key)
-    if left is not None and isinstance(left, str) == multiple:
-        del st.session_state[key]  # another page chooses one under this key where several are chosen here
-    if not multiple:
-        chosen = st.selectbox(label, names, key=key, bind="query-params")
-        return chosen if chosen in names else names[0]
-    begin = [name for name in first if name in names][:max] or names[:1]
-    several = st.multiselect(label, names, default=begin, max_selections=max, key=key, bind="query-params")
-    return [name for name in several if name in names][:max] or begin
+    most = max if multiple else 1
+
+    def there(wanted: Iterable[str]) -> list[str]:
+        return [name for name in dict.fromkeys(wanted) if name in names][:most]
+
+    begin = there(first) or names[:1]
+    known, own = _known(), f"chosen last under {key}"
+    last = () if _came_back() else known.get(own, ())
+    arriving = there(st.query_params.get_all(key)) or there(last) or begin
+
+    def stays(left: Any) -> list[str] | None:
+        if left == []:  # emptied by hand, to choose anew
+            return left
+        return (there(left) or None) if isinstance(left, list) else None
+
+    if multiple:
+        _begin(key, arriving, stays)
+        chosen = there(st.multiselect(label, names, max_selections=max, key=key)) or begin
+    else:
+        _begin(key, arriving[0], lambda left: left if left in names else None)
+        chosen = there([st.selectbox(label, names, key=key)]) or begin
+    known[own] = () if chosen == begin else chosen
+    to_url(key, None if chosen == begin else chosen)
+    return chosen if multiple else chosen[0]
 
 
 def page_link(page: str, label: str, icon: str, query: Mapping[str, str]) -> None:

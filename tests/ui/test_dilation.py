@@ -10,7 +10,7 @@ from explorer import text
 from explorer.ui import dilation
 from tests.test_pages import HOSTILE
 
-KEYS = ("drn", "side", "kernel", "dilation", "stride", "row", "column")
+KEYS = ("drn", "side", "kernel", "dilation", "stride", "tap_row", "tap_column")
 LEVEL_6 = "8 of 9 taps read only padding, wherever the kernel stands"
 
 
@@ -53,7 +53,7 @@ def buttons(app: AppTest) -> set[str]:
 
 def place(app: AppTest) -> tuple[int, int, int]:
     """(row, column, size of the output), as the sliders have them."""
-    row, column = app.slider(key="row"), app.slider(key="column")
+    row, column = app.slider(key="tap_row"), app.slider(key="tap_column")
     assert row.max == column.max and row.min == column.min == 1
     return row.value, column.value, row.max
 
@@ -94,7 +94,7 @@ def test_on_a_map_of_8x8_the_taps_come_alive_and_one_finds_back() -> None:
     assert "All 9 taps read the map somewhere" in said(sound(app)) and LEVEL_6 not in said(app)
     assert app.segmented_control(key="side").value == "8" and app.query_params["side"] in ("8", ["8"])
     assert place(app) == (2, 2, 8) and buttons(app) == {"level 6"}
-    app.slider(key="row").set_value(7).run()
+    app.slider(key="tap_row").set_value(7).run()
     app.slider(key="dilation").set_value(8).run()
     assert LEVEL_6 in said(sound(app)) and buttons(app) == {"larger map"}
     app.button(key="larger map").click().run()
@@ -105,7 +105,7 @@ def test_on_a_map_of_8x8_the_taps_come_alive_and_one_finds_back() -> None:
 
 
 def test_a_kernel_beyond_a_smaller_output_moves_to_its_edge() -> None:
-    app = opened(side="16", row="12", column="3")
+    app = opened(side="16", tap_row="12", tap_column="3")
     assert place(app) == (12, 3, 16)
     app.segmented_control(key="side").select("8").run()
     assert place(sound(app)) == (8, 3, 8)
@@ -119,7 +119,7 @@ def test_a_kernel_beyond_a_smaller_output_moves_to_its_edge() -> None:
 
 @pytest.mark.parametrize("row", ["5", "0", "-1", "1.5", "1e3"])
 def test_a_place_that_the_output_does_not_have_is_one_that_it_has(row: str) -> None:
-    found, column, most = place(opened(row=row, column="4"))
+    found, column, most = place(opened(tap_row=row, tap_column="4"))
     assert 1 <= found <= most == 4 and column == 4
 
 

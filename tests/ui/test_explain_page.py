@@ -15,7 +15,7 @@ from explorer import checkpoints, data, text
 from explorer.analysis import cam, faithfulness
 from explorer.data import samples, sheet
 from explorer.data.picture import to_input
-from explorer.ui import evidence, explaining, overlays
+from explorer.ui import cache, explaining, overlays
 from explorer.ui.subject import Subject
 from tests.made_up import made_up_checkpoints
 
@@ -211,12 +211,28 @@ def test_rivals_are_made_once_for_all_methods(monkeypatch: pytest.MonkeyPatch) -
 def test_a_public_server_makes_nothing_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EXPLORER_PUBLIC", "1")
     monkeypatch.setattr(cam, "estimate", lambda *parts, **named: 21.0)
-    monkeypatch.setattr(evidence, "kept", lambda key, make: make())
+    monkeypatch.setattr(explaining, "_estimates", cache.Kept(8))
+    monkeypatch.setattr(explaining, "AGAIN", 0)
     app = opened(**ONE, part="methods")
     assert not [button for button in app.button if "Compute" in button.label]
     assert sum("public server" in part.value for part in app.caption) == 2
     monkeypatch.setattr(cam, "estimate", lambda *parts, **named: 2.0)
     assert [button for button in opened(**ONE, part="methods").button if "Score-CAM" in button.label]
+
+
+def test_one_slow_measurement_hides_a_method_only_until_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explaining, "_estimates", cache.Kept(8))
+    card, taken = checkpoints.read_card("digits-fastnet"), [50.0, 40.0, 30.0, 8.0, 60.0]
+    monkeypatch.setattr(cam, "estimate", lambda *parts: taken.pop(0))
+    now = [0.0]
+    monkeypatch.setattr(explaining.time, "monotonic", lambda: now[0])
+    assert explaining.seconds_of(card, "score-cam", "last") == 40, "a cold net is asked a second time"
+    now[0] += explaining.AGAIN
+    assert explaining.seconds_of(card, "score-cam", "last") == 40, "and not again at every click"
+    now[0] += 1
+    assert explaining.seconds_of(card, "score-cam", "last", times=2) == 16
+    now[0] += 2 * explaining.AGAIN
+    assert explaining.seconds_of(card, "score-cam", "last") == 8 and taken == [60]
 
 
 def dropped(app: AppTest, *sizes: tuple[int, int]) -> AppTest:

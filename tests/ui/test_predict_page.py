@@ -8,14 +8,18 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
+from streamlit.proto.WidgetStates_pb2 import WidgetStates
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import RerunData, get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFileRec
 from streamlit.testing.v1 import AppTest
 
 from explorer import text
 from explorer.data import samples
 from explorer.text import Problem
-from explorer.ui import uploads
+from explorer.ui import incoming, uploads
 from explorer.ui.widgets import plain
 from tests.made_up import made_up_checkpoints
 
@@ -110,6 +114,27 @@ def test_uploads_are_read_once_and_their_bytes_let_go(monkeypatch: pytest.Monkey
 real = uploads.open_picture
 
 
+def test_a_click_while_a_picture_is_read_does_not_lose_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that reads it ends at the next message; its bytes have been let go by then."""
+    reads = []
+
+    def interrupted(data: bytes, name: str, **limits: int) -> object:
+        reads.append(name)
+        ctx = get_script_run_ctx()
+        states = WidgetStates(widgets=ctx.session_state.get_widget_states())
+        again = RerunData(widget_states=states, page_script_hash=ctx.page_script_hash)
+        ctx.script_requests.request_rerun(again)
+        return real(data, name, **limits)
+
+    monkeypatch.setattr(uploads, "open_picture", interrupted)
+    app = opened(model="digits-a")
+    app.file_uploader(key="files").set_value([("a.png", png(), "image/png")]).run()
+    assert not app.error and not app.exception and reads == ["a.png"]
+    assert "a\\.png, 40 x 30 pixels" in app.get("image")[0].proto.imgs[0].caption
+    app.file_uploader(key="files").set_value([]).run()
+    assert app.session_state["uploaded pictures"] == {}
+
+
 def test_a_file_on_its_way_in_does_not_touch_the_disk(apart) -> None:
     """Starlette would spool a file of more than 1 MB to disk; the page's import has lifted that."""
     body = (
@@ -136,10 +161,37 @@ def test_a_file_on_its_way_in_does_not_touch_the_disk(apart) -> None:
 
 
 def test_the_size_limit_follows_the_mode(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert uploads.most_megabytes() == 20
+    assert incoming.most_megabytes() == 20
     monkeypatch.setenv("EXPLORER_PUBLIC", "1")
-    assert uploads.most_megabytes() == 5
+    assert incoming.most_megabytes() == 5
     assert opened().file_uploader(key="files").proto.max_upload_size_mb == 5
+
+
+def test_a_session_may_leave_ten_files_unread_and_all_together_ten_times_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever has a session could otherwise send files for ever, without a page that reads them."""
+    monkeypatch.setattr(incoming, "LOCAL_MB", 0.001)  # 1,000 bytes
+    manager = MemoryUploadedFileManager("/upload")
+
+    def send(session: str, name: str, size: int = 1000) -> None:
+        manager.add_file(session, UploadedFileRec(name, name, "image/png", bytes(size)))
+
+    for session in range(incoming.SESSIONS):
+        for n in range(incoming.FILES):
+            send(f"s{session}", f"f{n}")
+    for session in ("s0", "another"):
+        with pytest.raises(HTTPException, match="413"):
+            send(session, "one more", 1)
+    send("s0", "f0", 0)  # let go
+    send("s0", "one more")
+    for n in range(incoming.ENTRIES - 11):
+        send("s0", f"empty {n}", 0)
+    send("s0", "f1", 0)
+    with pytest.raises(HTTPException):
+        send("s0", "entry 201", 1)
+    manager.remove_session_files("s1")
+    send("another", "f0")
 
 
 def test_only_named_endings_are_taken() -> None:

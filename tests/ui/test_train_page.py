@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -228,6 +229,28 @@ def test_another_net_or_recipe_starts_from_its_own_values() -> None:
     assert keyed(app, "lr|").value == 0.25, "what was typed is still there"
 
 
+@pytest.mark.parametrize("net", ["fastnet", "dcgan"])
+def test_what_a_browser_shows_of_itself_is_what_the_recipe_says(net: str) -> None:
+    """A value of the session comes to it once; where that message is lost it shows the default, and sends that back."""
+    app = opened(do="new", net=net)
+    numbers = {
+        part.key.partition("|")[0]: part for part in app.number_input if not part.key.startswith("seed|")
+    }
+    assert numbers
+    for name, part in numbers.items():
+        low, high = RANGES[name]
+        assert low <= part.proto.min and part.proto.max <= high, name
+        assert part.proto.default == part.value, name
+    assert numbers["epochs"].proto.step == 1
+    for part in app.selectbox:
+        name = part.key.partition("|")[0]
+        if "|" in part.key:
+            assert part.options[part.proto.default] == part.value, name
+    for part in app.toggle:
+        if "|" in part.key:
+            assert part.proto.default == part.value, part.key
+
+
 def test_a_value_in_a_group_that_was_closed_again_is_trained_with() -> None:
     app = opened(do="new", net="lenet")
     assert not [node for node in everything(app.main) if str(getattr(node, "key", "")).startswith("cutout|")]
@@ -361,6 +384,19 @@ def test_a_failed_run_says_why_and_what_somebody_wrote_is_no_markdown() -> None:
     app.query_params["do"] = "runs"
     app.run()
     assert not app.exception and [part.value for part in app.error] == [r"\*\*no\*\* \[x\]\(y\)"]
+
+
+def test_what_was_published_leads_to_the_pages_that_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each page has the checkpoint under its own name in the address."""
+    links: dict[str, dict[str, str]] = {}
+    monkeypatch.setattr(
+        trainings.st, "page_link", lambda page, query_params, **_: links.update({page.stem: query_params})
+    )
+    done = SimpleNamespace(id="publish-1", live=False, state="done")
+    monkeypatch.setattr(jobs, "latest", lambda key: done)
+    monkeypatch.setattr(jobs, "result", lambda job: {"name": "digits-fastnet"})
+    trainings._publish(made())
+    assert links == {"predict": {"model": "digits-fastnet"}, "evaluate": {"checkpoint": "digits-fastnet"}}
 
 
 def test_several_runs_are_laid_over_each_other() -> None:

@@ -75,6 +75,72 @@ def test_a_picker_bears_what_a_page_with_another_picker_left(multiple: bool, lef
     assert not app.exception and app.title[0].value == str([name] if multiple else name)
 
 
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(["c", "b", "a"], ["c", "b"]), (["gone", "b"], ["b"]), (["gone"], ["a"]), ([], [])],
+)
+def test_a_picker_of_several_keeps_of_what_stands_there_what_there_is_and_fits(
+    left: Any, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "cards", lambda kind: dict.fromkeys("abc"))
+    app = AppTest.from_string(
+        "import streamlit as st; from explorer.ui import widgets\n"
+        "st.title(str(widgets.checkpoint_picker('Models', 'model', multiple=True, max=2)))"
+    ).run()
+    app.session_state["model"] = left
+    app.run()
+    assert not app.exception and app.multiselect(key="model").value == expected
+    assert app.title[0].value == str(expected or ["a"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(["b", "a"], ["b", "a"]), (["b", "x", "b", "a", "c"], ["b", "a"]), (["x"], ["a"])]
+)
+def test_a_picker_of_several_opens_those_of_the_address_that_are_there(
+    asked: list[str], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "cards", lambda kind: dict.fromkeys("abc"))
+    app = AppTest.from_string(
+        "import streamlit as st; from explorer.ui import widgets\n"
+        "st.title(str(widgets.checkpoint_picker('Models', 'model', multiple=True, max=2)))"
+    )
+    app.query_params["model"] = asked
+    app.run()
+    assert app.title[0].value == str(expected) and not app.exception
+    assert app.query_params.get("model") == (None if expected == ["a"] else expected)
+
+
+def controls() -> None:
+    import streamlit as st
+
+    from explorer.ui import widgets
+
+    number, on = widgets.slider("Size", 10, 90, 50, key="size"), widgets.toggle("Swap", key="swap")
+    st.title(f"{number} {on}")
+
+
+def test_a_slider_and_a_toggle_stand_in_the_address() -> None:
+    app = AppTest.from_function(controls).run()
+    assert app.title[0].value == "50 False" and not app.query_params
+    app.slider(key="size").set_value(70)
+    app.toggle(key="swap").set_value(True)
+    app.run()
+    assert app.title[0].value == "70 True" and address(app, "size") == "70" and address(app, "swap") == "true"
+    app.slider(key="size").set_value(50)
+    app.toggle(key="swap").set_value(False)
+    assert app.run().title[0].value == "50 False" and not app.query_params
+
+
+@pytest.mark.parametrize(
+    "asked", ["", "9", "91", "-1", "1e1", "50.0", " 50", "nan", "７０", "9" * 5000, "True", "x"]
+)
+def test_a_slider_and_a_toggle_bear_any_address(asked: str) -> None:
+    app = AppTest.from_function(controls)
+    app.query_params["size"] = app.query_params["swap"] = asked
+    app.run()
+    assert app.title[0].value == "50 False" and not app.exception and not app.query_params
+
+
 def test_the_back_button_brings_the_earlier_choice_back() -> None:
     app = AppTest.from_function(choice).run()
     app.segmented_control(key="order").select("worst").run()
@@ -282,7 +348,7 @@ def test_how_a_job_failed_is_said_and_the_button_is_there_again(monkeypatch: pyt
     app = AppTest.from_function(button_page)
     app.query_params["job"] = "data-1"
     app.run()
-    assert [part.value for part in app.error] == ["No source answered."]
+    assert [part.value for part in app.error] == ["No source answered\\."]
     assert app.code[0].value == "the last line"
     assert len(app.button) == 1
 
