@@ -248,6 +248,12 @@ RECIPES: dict[str, Settings] = {
         decay=0.99,
         flip="none",
         width=32,
+        lr=8e-4,
+        schedule="cosine",
+        lr_peak=0.02,
+        lr_end=0.02,
+        beta1=0.0,
+        lr_ratio=1.5,
     ),
     "dcgan-slides": AdversarialRecipe(
         summary=N_("the course slides' settings: the plain form, lr 1e-4, batch 128, 200 epochs"),
