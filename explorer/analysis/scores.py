@@ -19,7 +19,7 @@ from explorer import checkpoints, files
 from explorer.analysis import fid, judge, kid, manifold, memorisation, predict, reference, together
 from explorer.analysis.inception import WIDTH, Extractor
 from explorer.analysis.inception_score import inception_score
-from explorer.data import ImageSet, load
+from explorer.data import ImageSet, digits, load
 from explorer.data.inception import VERSION
 from explorer.text import N_, Problem
 
@@ -27,6 +27,9 @@ SAMPLE = 5_000  # pictures of the data set that KID, precision and recall compar
 PART = 2_500  # pictures between two savings of the reference
 SEED = 2020  # torch-fidelity's, so that its golden sample is ours
 JUDGES = {"digits": "digits-fastnet", "cifar10": "cifar10-fastnet"}
+# How a judge looks. The digits have one level in each block of 4x4 pixels, and a net that was taught on these alone
+# takes a little noise within the blocks for another digit: of a GAN's it knew 67 % as they were, averaged 99.6 %.
+LOOKS = {"digits": ("8x8, grey", digits.as_scanned)}
 REFERENCE = N_("Features of the data set (pictures)")
 Step = Callable[[int, int, str], None]  # (done, of how many, what: an English sentence for t())
 
@@ -211,14 +214,15 @@ def _real(data: str, device: str) -> tuple[ImageSet, tuple[np.ndarray, np.ndarra
 def judged(images: np.ndarray, labels: np.ndarray, data: str, device: str = "auto") -> dict[str, Any]:
     """What our own classifier says of drawn pictures, and how near they are to training pictures, in its features.
 
-    labels: int64 (N,) that the pictures were drawn for, -1 for none. Empty where we have no classifier of the data;
-    Missing where its pictures are not here.
+    labels: int64 (N,) that the pictures were drawn for, -1 for none;  judge_looks: see LOOKS. Empty where we have no
+    classifier of the data; Missing where its pictures are not here.
     """
     if data not in JUDGES or images.shape[1:] != (3, 32, 32):
         return {}
     loaded = checkpoints.load(checkpoints.OURS / JUDGES[data], device)
     train, seen = _real(data, device)
-    drawn = predict.embeddings(loaded, np.ascontiguousarray(images))
+    looks, seen_as = LOOKS.get(data, ("as they are", lambda pictures: pictures))
+    drawn = predict.embeddings(loaded, np.ascontiguousarray(seen_as(images)))
     said = predict.head(loaded, drawn).argmax(1)
     count = len(train.classes)
     shares = np.bincount(train.labels, minlength=count) / len(train)
@@ -226,6 +230,7 @@ def judged(images: np.ndarray, labels: np.ndarray, data: str, device: str = "aut
     near = memorisation.memorisation(drawn, *seen)
     return {
         "judge": JUDGES[data],
+        "judge_looks": looks,
         "judged": asdict(of_classes),
         "near": asdict(near),
         "collapsed": bool(judge.collapse(of_classes, near)),

@@ -190,6 +190,21 @@ def test_replayed_training_pictures_are_caught(digits: data.ImageSet) -> None:
     assert replayed["nearest_ratio"] < 0.01 and replayed["nearest_close"] == 1.0
 
 
+def test_the_judge_of_the_digits_looks_at_what_a_scan_has(digits: data.ImageSet) -> None:
+    """Noise within a block of 4x4 pixels, as every generator leaves, is no other digit."""
+    seen_as = scores.LOOKS["digits"][1]
+    assert np.array_equal(seen_as(digits.images), digits.images)
+    some = digits.images[:600]
+    noise = np.random.default_rng(0).normal(0, 20, some.shape)
+    noise -= noise.reshape(-1, 3, 8, 4, 8, 4).mean((1, 3, 5)).repeat(4, 1).repeat(4, 2)[:, None]
+    noisy = np.clip(64 + some // 2 + noise, 0, 255).round().astype(np.uint8)
+    assert np.abs(seen_as(noisy).astype(int) - (64 + some // 2)).max() <= 1
+    grainy = np.clip(some + noise, 0, 255).round().astype(np.uint8)
+    found = scores.judged(grainy, digits.labels[:600], "digits")
+    assert found["judged"]["class_accuracy"] > 0.95 and not found["collapsed"]
+    assert found["judge_looks"] == "8x8, grey"
+
+
 def test_there_is_no_judge_of_other_pictures() -> None:
     assert scores.judged(np.zeros((600, 3, 32, 32), np.uint8), np.full(600, -1), "mine") == {}
     assert scores.judged(np.zeros((600, 3, 8, 8), np.uint8), np.full(600, -1), "digits") == {}
