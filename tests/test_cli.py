@@ -382,7 +382,7 @@ def test_korean_on_request(run, monkeypatch: pytest.MonkeyPatch):
         code, _, err = run("data", "show", "nope")
     finally:
         cli.set_language("en")
-    assert code == 1 and "모르는 데이터 집합" in err
+    assert code == 1 and "없는 데이터 세트" in err
 
 
 def test_help_is_quick_and_needs_no_torch(root: Path):

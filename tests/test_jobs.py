@@ -449,6 +449,6 @@ def test_a_real_command_as_a_job(monkeypatch: pytest.MonkeyPatch):
     assert found.state == "failed" and "Unknown data set" in found.error.template
     set_language("ko")
     try:
-        assert "모르는 데이터 집합" in str(found.error)
+        assert "없는 데이터 세트" in str(found.error)
     finally:
         set_language("en")

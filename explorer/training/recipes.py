@@ -269,10 +269,14 @@ RECIPES: dict[str, Settings] = {
         keep="last",
     ),
     "dcgan-collapse": AdversarialRecipe(
-        summary=N_("the plain form on the digits, driven too fast: it collapses in two minutes"),
-        epochs=60,
+        summary=N_(
+            "the plain form on the digits, too fast and with too much momentum: it collapses in minutes"
+        ),
+        # Of 1,000 pictures 84 % have a near-duplicate after 30 epochs. With beta1 0.5 none has, at lr 2e-3 and at 1e-2.
+        epochs=30,
         batch=64,
         lr=2e-3,
+        beta1=0.9,
         holdout=140,
         decay=0.0,
         gan_loss="bce",

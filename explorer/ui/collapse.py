@@ -37,7 +37,11 @@ def collapse(scene: Scene) -> None:
 
 def _live() -> None:
     st.subheader(t("Watch one collapse"), anchor=False)
-    st.markdown(t("A plain DCGAN on the digits, driven too fast: in two minutes its pictures become a few."))
+    st.markdown(
+        t(
+            "A plain DCGAN on the digits, too fast and with too much momentum: in minutes its pictures become one."
+        )
+    )
     problem = st.session_state.pop("collapse problem", None)
     if problem:
         st.error(str(problem), icon=":material/warning:")

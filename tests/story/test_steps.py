@@ -250,10 +250,13 @@ def test_reported_numbers_in_headlines_are_those_of_the_file() -> None:
     entries = tomllib.loads((ROOT / "explorer/reported.toml").read_text(encoding="utf-8"))["figure"]
     known = {entry["key"]: entry["value"] for entry in entries}
     table, run = known["table.semi_supervised_cifar10_4k"], known["mpl.run_30k"]
+    ours = [checkpoints.read_card(f"cifar10-{model}") for model in ("dcgan", "ddpm")]
     poster = known["fixmatch_simclr"]
     said = [
         f"ResNet-18: {known['accuracy.resnet18']} % reported",
         f"FID {known['fid.dcgan']:.0f} for DCGAN, {known['fid.ddpm']:.0f} for DDPM",
+        "ours, by other recipes, "
+        + " and ".join(f"{card.metrics['samples']['fid_5k_train50k']:.0f}" for card in ours),
         f"4,000 labels, and up to {max(table.values())} %",
         f"with all labels, {table['Supervised, all labels']} %",
         f"FixMatch {poster['O'][0]} %, with SimCLR on unlabelled pictures {poster['U'][0]} %, "
