@@ -1,6 +1,7 @@
 """What all tests share: own folders, gates for tests that need something, and no skipping on CI."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -89,3 +90,37 @@ def python() -> str:
 def root() -> Path:
     """The project's folder; paths in tests never depend on the working folder."""
     return ROOT
+
+
+@pytest.fixture(scope="module")
+def untrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of checkpoints: a small VAE, DCGAN and DDPM that were never trained, and digits-fastnet."""
+    from explorer import checkpoints
+    from tests.analysis.test_sampling import made
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for model in ("vae", "dcgan", "ddpm"):
+        made(folder, model)
+    shutil.copytree(checkpoints.folder_of("digits-fastnet"), folder / "digits-fastnet")
+    return folder
+
+
+@pytest.fixture
+def registry(untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of `untrained` for one test, in the place of the shipped checkpoints."""
+    shutil.copytree(untrained, tmp_path / "checkpoints")
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture) -> Callable[..., tuple[int, str, str]]:
+    """Run a command in this process: (exit status, stdout, stderr)."""
+    from explorer import cli
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = cli.main([str(each) for each in arguments])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call

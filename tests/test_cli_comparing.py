@@ -3,38 +3,19 @@ sentence for what is wrong."""
 
 import dataclasses
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from explorer import checkpoints, cli, data
+from explorer import checkpoints, data
 from explorer.analysis import fid, perturbing, protocols, samplers, sampling, scores
 from explorer.text import Problem
 from tests.analysis.test_protocols import Either
-from tests.analysis.test_sampling import made
 from tests.analysis.test_scores import WIDE
 
 SHORT = (("ddim", 1), ("dpm", 2), ("ddpm", 1))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry with three generators that were never trained, and digits-fastnet."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    for model in ("vae", "dcgan", "ddpm"):
-        made(root, model)
-    shutil.copytree(checkpoints.folder_of("digits-fastnet"), root / "digits-fastnet")
-    return root
-
-
-@pytest.fixture
-def registry(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(trained, tmp_path / "checkpoints")
-    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    return tmp_path / "checkpoints"
 
 
 @pytest.fixture
@@ -75,18 +56,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(sampling, "draw", draw)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture):
-    """Run a command in this process: (exit status, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def never(*_: object, **__: object) -> None:

@@ -8,34 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from explorer import checkpoints, cli, data, runs
+from explorer import checkpoints, data, runs
 from explorer.analysis import examination, sampling, scores
 from explorer.data import cifar10
 from explorer.data.drawn import packed_drawn, read_drawn
 from explorer.runs import over_time
 from explorer.text import Problem
 from explorer.training import recipe_class
-from tests.analysis.test_sampling import made
 from tests.analysis.test_scores import WIDE, Small
 from tests.made_up import made_up_generator
 from tests.made_up_runs import made_up_run
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A registry with three generators that were never trained, and digits-fastnet."""
-    root = tmp_path_factory.mktemp("checkpoints")
-    for model in ("vae", "dcgan", "ddpm"):
-        made(root, model)
-    shutil.copytree(checkpoints.folder_of("digits-fastnet"), root / "digits-fastnet")
-    return root
-
-
-@pytest.fixture
-def registry(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    shutil.copytree(trained, tmp_path / "checkpoints")
-    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    return tmp_path / "checkpoints"
 
 
 @pytest.fixture
@@ -45,18 +27,6 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scores, "WIDTH", WIDE)
     monkeypatch.setattr(examination, "Extractor", Small)
     monkeypatch.setattr("explorer.analysis.inception.Extractor", Small)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture):
-    """Run a command in this process: (exit status, stdout, stderr)."""
-
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = cli.main([str(each) for each in arguments])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_sample_writes_what_it_says(run, registry: Path, tmp_path: Path) -> None:

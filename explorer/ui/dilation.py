@@ -86,16 +86,16 @@ def _reported(net: str) -> str:
 def workbench() -> tuple[int, int, int, int]:
     """A kernel on a map, both to be chosen: (size of the map, kernel, stride, dilation)."""
     with st.container(horizontal=True):
-        size = _chosen(t("Map"), "side", SIDES, "{n}x{n}")
-        kernel = _chosen(t("Kernel"), "kernel", KERNELS, "{n}x{n}")
-        stride = _chosen(t("Stride"), "stride", STRIDES, "{n}")
+        size = _chosen(t("Map"), key="side", numbers=SIDES, words="{n}x{n}")
+        kernel = _chosen(t("Kernel"), key="kernel", numbers=KERNELS, words="{n}x{n}")
+        stride = _chosen(t("Stride"), key="stride", numbers=STRIDES, words="{n}")
     dilation = st.slider(t("Dilation"), *DILATION, key="dilation", bind="query-params")
     count = views.output_size(size, stride)
     down, across = st.columns(2)
     with down:
-        row = _place(t("Row of the output"), "tap_row", count)
+        row = _place(t("Row of the output"), key="tap_row", count=count)
     with across:
-        column = _place(t("Column of the output"), "tap_column", count)
+        column = _place(t("Column of the output"), key="tap_column", count=count)
     settings = size, kernel, dilation, stride
     never, n = int(views.dead_taps(*settings).sum()), kernel * kernel
     if never:
