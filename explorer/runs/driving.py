@@ -283,7 +283,10 @@ def _out_of_memory(error: BaseException, folder: Path) -> Problem | None:
         try:
             _last_step(config)
             break
-        except (MemoryError, RuntimeError):
+        except (MemoryError, RuntimeError) as again:
+            folders.log(
+                folder, f"a batch of {fits + fits // 2} fails too: {str(again).partition(chr(10))[0]}"
+            )
             fits //= 2
     else:
         return Hopeless("Not enough memory for {model}, even with a batch of 2.", model=config["model"])
