@@ -390,7 +390,7 @@ sys.exit(cli.main([*train, "--set", "batch=" + sys.argv[2], "--run", sys.argv[1]
 def limited(name: str, batch: int, megabytes: int) -> subprocess.CompletedProcess:
     """Train one step in a process that can have only so much more memory than it has after a first small one.
 
-    The limit is one of address space. glibc keeps what is freed (and 64 MB for each thread) for itself as it likes: with
+    The limit is one of address space. glibc keeps what is freed, and 64 MB for each thread, as long as it likes: with
     its thresholds fixed, what is freed is given back, and the same batch fits every time.
     """
     exact = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
