@@ -31,6 +31,8 @@ def plain_and_healthy(scene: Scene) -> None:
         return
     st.markdown(
         t("Both drew the same seeds while they learned. Move to any moment to see what they drew then.")
+        if healthy
+        else t("It drew the same seeds while it learned. Move to any moment to see what it drew then.")
     )
     names = [_one_of(t("Plain"), plain, "plain", scene.cards)]
     if healthy:
