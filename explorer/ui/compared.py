@@ -138,6 +138,16 @@ def _scores(scene: Scene) -> None:
     few = [card.name for card in cards if card.metrics.get("samples", {}).get("fid_few")]
     if few:
         st.caption(f"{', '.join(few)}: {t(fid.FEW)}")
+    if any(card.data == "digits" for card in cards):
+        # Precision of real test digits 0.88, with a noise of 3 of 255 levels 0.33; of 500 that digits-dcgan drew 0.03,
+        # with their cells made even 0.72.
+        st.caption(
+            t(
+                "The digits are pictures of 8x8 even cells. Drawn cells are not quite even, which hardly anyone sees "
+                "and Inception does: FID, KID, precision, recall and coverage speak of that before they speak of "
+                "shapes. Our classifier looks at 8x8 grey cells: go by its columns."
+            )
+        )
     st.caption(
         t(
             "Nearest-train ratio: the median distance to the nearest training picture over that of unseen real "

@@ -134,6 +134,7 @@ def test_the_scores_stand_in_a_row_with_what_they_rest_on() -> None:
     assert "**41.2**" in table.iloc[0].tolist() and "FID-5k against 50k train" in table.iloc[0].tolist()
     assert "9,000" in app.table[1].value.iloc[2].tolist() and "sha256" in words(app)
     assert (table.iloc[0]["Nearest-train ratio"], table.iloc[0]["Near-duplicates"]) == ("1.23", "0.40\u202f%")
+    assert "pictures of 8x8 even cells" in words(app), "what FID sees of digits is said"
     card = checkpoints.read_card("tiny-vae")
     unscored = compared.score_table([dataclasses.replace(card, metrics={})])
     assert [column[0] for column in unscored.values()].count("–") == 10
