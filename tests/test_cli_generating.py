@@ -10,6 +10,7 @@ import pytest
 
 from explorer import checkpoints, data, runs
 from explorer.analysis import examination, sampling, scores
+from explorer.cli.generating import scores_in_words
 from explorer.data import cifar10
 from explorer.data.drawn import packed_drawn, read_drawn
 from explorer.runs import over_time
@@ -385,3 +386,16 @@ def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry:
     shutil.rmtree(runs.folder_of("mine") / "drawn")
     code, _, said = run("runs", "moments", "mine", "there")
     assert code == 1 and "kept no pictures" in said
+
+
+def test_an_alarm_is_said_by_its_reasons() -> None:
+    """On what is shipped: a GAN that repeats one picture, a VAE whose pictures are too vague, and healthy ones."""
+    cards = [checkpoints.read_card(path.parent) for path in checkpoints.OURS.glob("*/config.json")]
+    found = {card.name: card.metrics["samples"] for card in cards if "samples" in card.metrics}
+    signs = ("Few classes are seen: ", "Pictures repeat: ")
+    said = {name: [sign in scores_in_words(of) for sign in signs] for name, of in found.items()}
+    assert said["digits-dcgan-plain"] == [True, True] and said["cifar10-vae"] == [True, False]
+    assert said["cifar10-ddpm"] == said["cifar10-dcgan"] == [False, False]
+    assert {name: any(words) for name, words in said.items()} == {
+        name: of["collapsed"] for name, of in found.items()
+    }

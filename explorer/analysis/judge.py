@@ -104,8 +104,8 @@ def collapse(judged: Judged | None = None, near: Memorisation | None = None) -> 
     if judged is not None and judged.classes_missing:
         found.append(
             Problem(
-                "Classes are missing: the pictures spread over {found} classes in effect, expected {expected} "
-                "(by the classifier, n = {n}).",
+                "Few classes are seen: {found} in effect, expected {expected} (by the classifier, n = {n}). Classes "
+                "are left out, or the pictures are too vague to be told apart.",
                 found=f"{judged.classes_in_effect:.1f}",
                 expected=f"{judged.classes_expected:.1f}",
                 n=f"{judged.n:,}",

@@ -235,3 +235,10 @@ def judged(images: np.ndarray, labels: np.ndarray, data: str, device: str = "aut
         "near": asdict(near),
         "collapsed": bool(judge.collapse(of_classes, near)),
     }
+
+
+def alarms(found: dict[str, Any]) -> tuple[Problem, ...]:
+    """Why "collapsed" is true in what `judged` gave, a sentence each."""
+    if not found.get("collapsed"):
+        return ()
+    return judge.collapse(judge.Judged(**found["judged"]), memorisation.Memorisation(**found["near"]))

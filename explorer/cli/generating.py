@@ -284,12 +284,14 @@ def check_told(labels: "np.ndarray", classes: int, name: str) -> None:
 def scores_in_words(value: dict) -> str:
     """The scores for a person."""
     from explorer.analysis.fid import FEW, label
+    from explorer.analysis.scores import alarms
 
     words = {
         "kid": "KID", "precision": "precision", "recall": "recall", "density": "density", "coverage": "coverage",
         "class_accuracy": "drawn as asked", "entropy_share": "classes, entropy", "nearest_ratio": "nearest-train ratio",
         "duplicate_rate": "duplicates", "inception_score": "Inception Score",
     }  # fmt: skip
+    reasons = alarms(value)
     value = value | value.get("near", {}) | value.get("judged", {})
     rows = []
     if "fid" in value:
@@ -299,7 +301,5 @@ def scores_in_words(value: dict) -> str:
     lines = [table(["", ""], rows).strip()] if rows else []
     if value.get("fid_few"):
         lines.append(t(FEW))
-    if value.get("collapsed"):
-        lines.append(t("The generator has collapsed: it repeats pictures, or leaves classes out."))
-    lines += value.get("without", [])
+    lines += [str(reason) for reason in reasons] + value.get("without", [])
     return "\n".join(lines)

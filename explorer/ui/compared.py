@@ -8,7 +8,7 @@ import streamlit as st
 from PIL import Image
 
 from explorer import checkpoints
-from explorer.analysis import claims, fid
+from explorer.analysis import claims, fid, judge
 from explorer.checkpoints import Card, fid_of
 from explorer.text import N_, language, t
 from explorer.ui import cache, drawn, generating, overview, widgets
@@ -160,10 +160,15 @@ def _scores(scene: Scene) -> None:
             st.markdown(line)
 
 
+def _alarm(of: dict) -> str:
+    """What is wrong with a generator that the alarm speaks of: repetition, or classes that our classifier misses."""
+    return t("collapsed") if of["near"]["duplicate_rate"] > judge.REPEATED else t("few classes seen")
+
+
 def score_table(cards: list[Card]) -> dict[str, list[str]]:
     """Columns of words, a row a checkpoint; a dash where nothing was measured."""
     heads = {
-        t("Model"): lambda card, of: f"**{card.name}**" + (f" · {t('collapsed')}" if of.get("collapsed") else ""),
+        t("Model"): lambda card, of: f"**{card.name}**" + (f" · {_alarm(of)}" if of.get("collapsed") else ""),
         t("FID, lower is better"): lambda card, of: f"**{of['fid']:.1f}**",
         t("measured as"): lambda card, of: of["fid"] and fid.label(*fid_of(of)),
         t("Nearest-train ratio"): lambda card, of: f"{of['near']['nearest_ratio']:.2f}",

@@ -138,9 +138,14 @@ def test_the_scores_stand_in_a_row_with_what_they_rest_on() -> None:
     card = checkpoints.read_card("tiny-vae")
     unscored = compared.score_table([dataclasses.replace(card, metrics={})])
     assert [column[0] for column in unscored.values()].count("–") == 10
-    samples = card.metrics["samples"] | {"collapsed": True}
-    collapsed = compared.score_table([dataclasses.replace(card, metrics={"samples": samples})])
-    assert collapsed["Model"] == ["**tiny-vae** · collapsed"]
+    for repeated, word in (
+        (0.004, "few classes seen"),
+        (0.9, "collapsed"),
+    ):  # a blurred picture is no repeated one
+        near = card.metrics["samples"]["near"] | {"duplicate_rate": repeated}
+        samples = card.metrics["samples"] | {"collapsed": True, "near": near}
+        table = compared.score_table([dataclasses.replace(card, metrics={"samples": samples})])
+        assert table["Model"] == [f"**tiny-vae** · {word}"]
 
 
 @pytest.mark.parametrize("count", [5, 12])
