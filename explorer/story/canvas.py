@@ -1,7 +1,7 @@
 """What the figures of a talk share: their form, their options, what they rest on, a canvas for pictures with words."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ class Figure:
     chart: a Vega-Lite dict with its data;  image: RGB, `SHARP` times as large as `WIDTH` x `HEIGHT` at most
     evidence: the one line of what it rests on: n, split, checkpoint and short hash, source
     alt: a sentence for who cannot see it
+    rows: of a chart that is a table, its words line by line, the first line the heads or (): a page shows these
     smooth: whether the picture may be scaled smoothly; False: only the pixels of small pictures, which stay square
     """
 
@@ -38,6 +39,7 @@ class Figure:
     image: Image.Image | None = None
     evidence: str = ""
     alt: str = ""
+    rows: Sequence[Sequence[str]] = ()
     smooth: bool = True
 
 

@@ -26,34 +26,49 @@ def dots(rows: Sequence[Mapping[str, Any]], label: str, dark: bool = False) -> d
     series = [*(name for name in known if name in found), *(name for name in found if name not in known)]
     looks = [known.get(name, OTHERS[k % len(OTHERS)]) for k, name in enumerate(series)]
     key = (
-        None if len(series) == 1 else {"title": None, "orient": "top", "symbolOpacity": 1, "labelLimit": 400}
+        None
+        if len(series) == 1
+        else {"title": None, "orient": "top", "symbolOpacity": 1, "labelLimit": 400, "columns": 2}
     )
     shared = {"field": "series", "type": "nominal", "sort": series, "legend": key}
     low, high = min(row["value"] for row in rows), max(row["value"] for row in rows)
-    span = high - low or abs(high) or 1
-    room = 0.1 + 0.02 * max(
+    low, high = (low, high) if high > low else (low - 1, high + 1)
+    room = 12 + 9 * max(
         len(row["print"]) for row in rows
-    )  # for what is written to the right of the last dot
+    )  # pixels, for what is written beside the outermost dots
     x = {
-        "field": "value", "type": "quantitative", "title": label,
-        "scale": {"domain": [low - 0.12 * span, high + room * span], "nice": False, "zero": False},
+        "field": "value", "type": "quantitative", "title": wrapped(label, 28),
+        "scale": {"domain": [low, high], "padding": room, "nice": False, "zero": False},
         "axis": {"grid": True, "tickCount": 6},
     }  # fmt: skip
     y = {
         "field": "name", "type": "nominal", "sort": list(dict.fromkeys(row["name"] for row in rows)),
         "title": None, "axis": {"grid": True, "ticks": False, "domain": False, "labelLimit": 420, "labelPadding": 10},
     }  # fmt: skip
-    # of one name the highest number is written to the right of its dot, the others to the left
-    highest = {
-        row["name"]: max(each["value"] for each in rows if each["name"] == row["name"]) for row in rows
-    }
-    values = [dict(row) | {"right": row["value"] >= highest[row["name"]]} for row in rows]
+    # of one name the highest number is written to the right of its dot, the lowest to the left, those between above
+    of: dict[str, list[float]] = {}
+    for row in rows:
+        of.setdefault(row["name"], []).append(row["value"])
+    values = [
+        dict(row)
+        | {
+            "place": "right"
+            if row["value"] >= max(each)
+            else "left"
+            if row["value"] <= min(each)
+            else "above"
+        }
+        for row in rows
+        for each in [of[row["name"]]]
+    ]
 
-    def printed(right: bool) -> dict[str, Any]:
-        mark = {"type": "text", "align": "left" if right else "right", "dx": 14 if right else -14}
-        mark |= {"color": style.INK_ON_DARK if dark else style.INK, "tooltip": None}
-        kept = [{"filter": "datum.right" if right else "!datum.right"}]
-        return {"transform": kept, "mark": mark, "encoding": {"x": x, "y": y, "text": {"field": "print"}}}
+    def printed(place: str, **where: Any) -> dict[str, Any]:
+        mark = {"type": "text", "color": style.INK_ON_DARK if dark else style.INK, "tooltip": None, **where}
+        return {
+            "transform": [{"filter": f"datum.place == '{place}'"}],
+            "mark": mark,
+            "encoding": {"x": x, "y": y, "text": {"field": "print"}},
+        }
 
     colours = [accent if ink == style.ACCENT or len(series) == 1 else ink for ink, _ in looks]
     return {
@@ -72,8 +87,9 @@ def dots(rows: Sequence[Mapping[str, Any]], label: str, dark: bool = False) -> d
                     ],
                 },
             },
-            printed(True),
-            printed(False),
+            printed("right", align="left", dx=14),
+            printed("left", align="right", dx=-14),
+            printed("above", align="center", dy=-18),
         ],
     }  # fmt: skip
 
@@ -88,7 +104,7 @@ def table(
     places = [sum(widths[:k]) for k in range(len(widths))]
     lines = [*([heads] if heads else []), *rows]
     values = [
-        {"row": k, "x": places[j], "words": "\n".join(wrapped(words, max(12, round(100 * widths[j])))),
+        {"row": k, "x": places[j], "words": "\n".join(wrapped(words, max(12, round(80 * widths[j])))),
          "head": bool(heads) and k == 0}
         for k, row in enumerate(lines)
         for j, words in enumerate(row)

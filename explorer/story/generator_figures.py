@@ -259,6 +259,5 @@ def verdicts(options: Mapping[str, Any]) -> Figure:
     evidence = " · ".join(
         [t("n = {n} drawn pictures each", n=f"{n:,}"), named(dcgan), named(ddpm), *filter(None, how)]
     )
-    return Figure(
-        chart, evidence=evidence, alt=f"{sentence}. " + "; ".join(f"{a}: {b} ({c})" for a, b, c in rows)
-    )
+    said = "; ".join(f"{a}: {b} ({c})" for a, b, c in rows)
+    return Figure(chart, evidence=evidence, alt=f"{sentence}. {said}", rows=(heads, *rows))

@@ -110,17 +110,21 @@ def _percent(card: Card, what: str, side: str) -> dict[str, Any]:
 def _seen(rows: Sequence[Mapping[str, Any]]) -> str:
     """What is seen, as a sentence: net by net where ours stands beside what was reported."""
     theirs = {row["name"]: row["print"] for row in rows if row["side"] == "reported"}
-    both = [row for row in rows if row["side"] != "reported" and row["name"] in theirs]
-    if not both:
+    ours: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        if row["side"] != "reported" and row["name"] in theirs:
+            ours.setdefault(row["name"], []).append(row)
+    if not ours:
         return _extremes([row for row in rows if row["side"] == "reported"])
+
+    def told(found: list[Mapping[str, Any]]) -> str:
+        if len(found) == 1:
+            return found[0]["print"]
+        return ", ".join(f"{row['print']} ({row['series']})" for row in found)
+
     return "; ".join(
-        t(
-            "{name}: reported {theirs}, here {ours}",
-            name=row["name"],
-            theirs=theirs[row["name"]],
-            ours=row["print"],
-        )
-        for row in both[:3]
+        t("{name}: reported {theirs}, here {ours}", name=name, theirs=theirs[name], ours=told(found))
+        for name, found in list(ours.items())[:3]
     )
 
 
@@ -152,7 +156,7 @@ def reported_figure(keys: Sequence[str], dark: bool = False) -> Figure:
     if not figures:
         raise Missing("Nothing was reported for this step.")
     rows = [row for figure in figures for row in _numbers(figure)]
-    units = " · ".join(dict.fromkeys(t(figure.unit) for figure in figures))
+    units, words = " · ".join(dict.fromkeys(t(figure.unit) for figure in figures)), ()
     if len(rows) > 1 and len({figure.unit.split(",")[0] for figure in figures}) == 1:
         chart = on_slide(dots(rows, re.split("[;.] ", units)[0], dark), _extremes(rows))
         said = [f"{row['name']}: {row['print']}" for row in rows]
@@ -162,13 +166,14 @@ def reported_figure(keys: Sequence[str], dark: bool = False) -> Figure:
             lines = [(*line, t(figure.unit)) for figure in figures for line in _lines(figure)]
         wide = max(map(len, lines))
         heads = [t(head) for head in LISTS.get(figures[0].key, ())] if len(figures) == 1 else []
+        heads = ["", *heads] if heads else []
         widths = (1.0,) if wide == 1 else (0.42, *(0.58 / (wide - 1) for _ in range(wide - 1)))
-        spec = table(
-            [line + ("",) * (wide - len(line)) for line in lines], widths, ["", *heads] if heads else [], dark
-        )
-        chart = on_slide(spec, t("Reported: {unit}", unit=units))
+        filled = [line + ("",) * (wide - len(line)) for line in lines]
+        words = (heads, *filled)
+        chart = on_slide(table(filled, widths, heads, dark), t("Reported: {unit}", unit=units))
         said = [" ".join(line) for line in lines]
-    return Figure(chart, evidence=_evidence(figures, []), alt=f"{title_of(chart)}. {'; '.join(said)}")
+    alt = f"{title_of(chart)}. {'; '.join(said)}"
+    return Figure(chart, evidence=_evidence(figures, []), alt=alt, rows=words)
 
 
 def _name(figure: reported.Figure, name: str) -> str:

@@ -1,12 +1,13 @@
 """A talk, step by step: where it stands, its figure, the ways on and back, the list of all steps."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import streamlit as st
 
 from explorer import checkpoints, reach, reported
@@ -19,7 +20,6 @@ from explorer.ui import cache, document, keys, papers, rooms, widgets
 from explorer.ui.evidence import dark
 from explorer.ui.rooms import Room
 from explorer.views import pictures
-from explorer.views.figure import wrapped
 
 EVERY = timedelta(seconds=1)  # how often a tab looks where its room is
 SQUARE = 350  # pixels
@@ -209,21 +209,38 @@ def warm(story: Story, first: int, dark: bool) -> None:
 def show(drawn: Drawn, key: str) -> None:
     """A figure of a step on the page."""
     figure, large = drawn.figure, widgets.large_type()
-    if figure.chart is not None:
-        chart = figure.chart
-        # One whose two sides belong together cannot stretch, and must fit a phone.
-        square = chart["width"] == chart["height"]
-        chart = _larger(chart, 25 if square else 52) if large else chart
-        chart = chart | {"width": SQUARE, "height": SQUARE} if square else chart
-        widgets.chart(chart, key=key, alt=figure.alt, width="content" if square else "stretch")
-    else:
+    if figure.chart is None:
         st.image(drawn.image, width="stretch" if large else drawn.width, alt=figure.alt)
+    else:
+        # As text of the page the title, and all of a table, breaks its lines where a phone or large type needs it.
+        st.subheader(widgets.plain(title_of(figure.chart)), anchor=False)
+        if figure.rows:
+            _table(figure.rows, figure.alt)
+        else:
+            _chart(figure, key, large)
     st.caption(figure.evidence)
 
 
-def _larger(chart: dict[str, Any], letters: int) -> dict[str, Any]:
-    """The chart with its type as much larger as that of the page, its title in lines of so many letters. Charts of a
-    talk set their own sizes, so that widgets.chart leaves them as they are."""
+def _table(rows: Sequence[Sequence[str]], alt: str) -> None:
+    heads, *lines = rows
+    names = heads or [str(k) for k in range(len(lines[0]))]
+    columns = [[widgets.plain(line[k]) for line in lines] for k in range(len(names))]
+    made = pa.Table.from_arrays([pa.array(column) for column in columns], names=[*names])
+    st.table(made, border="horizontal", hide_index=True, hide_header=not heads, alt=alt)
+
+
+def _chart(figure: Figure, key: str, large: bool) -> None:
+    chart = {name: part for name, part in figure.chart.items() if name != "title"}
+    # One whose two sides belong together cannot stretch, and must fit a phone.
+    square = chart["width"] == chart["height"]
+    chart = _larger(chart) if large else chart
+    chart = chart | {"width": SQUARE, "height": SQUARE} if square else chart
+    widgets.chart(chart, key=key, alt=figure.alt, width="content" if square else "stretch")
+
+
+def _larger(chart: dict[str, Any]) -> dict[str, Any]:
+    """The chart with its type as much larger as that of the page. Charts of a talk set their own sizes, so that
+    widgets.chart leaves them as they are."""
     times = document.LARGE / document.NORMAL
 
     def larger(part: Any) -> Any:
@@ -231,8 +248,7 @@ def _larger(chart: dict[str, Any], letters: int) -> dict[str, Any]:
             return part
         return {k: round(v * times) if k.lower().endswith("fontsize") else v for k, v in part.items()}
 
-    config = {name: larger(part) for name, part in chart["config"].items()}
-    return chart | {"config": config, "title": chart["title"] | {"text": wrapped(title_of(chart), letters)}}
+    return chart | {"config": {name: larger(part) for name, part in chart["config"].items()}}
 
 
 def models_of(step: Step) -> list[str]:

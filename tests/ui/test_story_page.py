@@ -87,7 +87,8 @@ def test_every_step_is_drawn_within_a_second(name: str, number: int, warm: None)
             break
     assert took < 1.0
     assert headline(app) == step.headline[code] and step.sentence[code] in words(app)
-    assert (len(app.get("vega_lite_chart")) + len(app.get("image"))) == 1, "one figure, one message"
+    shown = [*app.get("vega_lite_chart"), *app.get("image"), *app.table]
+    assert len(shown) == 1, "one figure, one message"
     text.set_language(code)
     if step.page and step.figure:
         assert telling.figure_of(step).figure.evidence in words(app)
@@ -212,7 +213,7 @@ def test_large_type_reaches_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
             sound(app.run())
         sizes.append(json.loads(app.get("vega_lite_chart")[0].proto.spec)["config"])
     assert widths == [1100, "stretch"]
-    for part, name in (("title", "fontSize"), ("axis", "labelFontSize"), ("axis", "titleFontSize")):
+    for part, name in (("text", "fontSize"), ("axis", "labelFontSize"), ("axis", "titleFontSize")):
         assert sizes[1][part][name] == round(sizes[0][part][name] * 22 / 16)
 
 
