@@ -85,7 +85,8 @@ def retrieval_command(
         table(["", f"{k}-NN accuracy", f"precision@{k}", "R-precision", "MAP@R"], rows),
         "",
         t(template, **said),
-        f"of the first {k} {agreed['overlap']:.1%} are the same, of the first {agreed['first_same']:.1%}; "
+        f"of the first {k} pictures {agreed['overlap']:.1%} are the same for both, "
+        f"of the very first {agreed['first_same']:.1%}; "
         f"R-precision and MAP@R on {value['deep_n']:,} queries",
     ]
     if "clean" in value:
