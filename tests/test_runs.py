@@ -390,8 +390,8 @@ sys.exit(cli.main([*train, "--set", "batch=" + sys.argv[2], "--run", sys.argv[1]
 def limited(name: str, batch: int, megabytes: int) -> subprocess.CompletedProcess:
     """Train one step in a process that can have only so much more memory than it has after a first small one.
 
-    The limit is one of address space. glibc keeps what is freed, and 64 MB for each thread, as long as it likes: with
-    its thresholds fixed, what is freed is given back, and the same batch fits every time.
+    The limit is one of address space, and glibc keeps some of what is freed, and 64 MB for each thread: with its
+    thresholds fixed, what is freed counts as free.
     """
     exact = {"OMP_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_ARENA_MAX": "1"}
     return subprocess.run(

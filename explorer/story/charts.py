@@ -39,7 +39,7 @@ def dots(rows: Sequence[Mapping[str, Any]], label: str, dark: bool = False) -> d
     x = {
         "field": "value", "type": "quantitative", "title": wrapped(label, 28),
         "scale": {"domain": [low, high], "padding": room, "nice": False, "zero": False},
-        "axis": {"grid": True, "tickCount": 6},
+        "axis": {"grid": True, "tickCount": 6, "labelBound": True},
     }  # fmt: skip
     y = {
         "field": "name", "type": "nominal", "sort": list(dict.fromkeys(row["name"] for row in rows)),
