@@ -1,4 +1,4 @@
-"""The benchmarks of speed that promise a bar: what they check first, print, write and end with. Nothing is measured."""
+"""The benchmarks of speed: what they check first, print, write and end with. No bar is measured."""
 
 import json
 import sys
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import ddpm_speed, fid_speed
-from explorer import models
+from benchmarks import ddpm_speed, drawing_times, fid_speed
+from explorer import checkpoints, models
+from explorer.analysis import samplers
 from explorer.text import Missing
+from tests.made_up import SCORES, made_up_generator
 
 
 def never(*_: object) -> None:
@@ -18,7 +20,7 @@ def never(*_: object) -> None:
 @pytest.fixture(autouse=True)
 def nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "MODELS", dict(models.MODELS))
-    for script in (ddpm_speed, fid_speed):
+    for script in (ddpm_speed, drawing_times, fid_speed):
         monkeypatch.setattr(script.device, "set_threads", lambda: 1)
 
 
@@ -92,3 +94,40 @@ def test_ddpm_speed_checks_data_and_weights_before_it_measures(
     monkeypatch.setattr(ddpm_speed, "speeds", never)
     monkeypatch.setattr(sys, "argv", ["ddpm_speed.py", "--minutes", "20"])
     assert ddpm_speed.main() == 1 and capsys.readouterr().err == "It is not here.\n"
+
+
+def test_drawing_times_replaces_the_times_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    scored = {"samples": SCORES | {"steps": 2, "guidance": 1.5, "milliseconds": -1.0}}
+    drawn = {"task": "diffusion", "model": "ddpm", "model_args": {"widths": [16, 32]}, "metrics": scored}
+    card = made_up_generator(tmp_path, "digits-ddpm", **drawn)
+    rows = [
+        {"sampler": "ddim", "steps": steps, "guidance": 1.5, "fid": 7.5, "milliseconds": -1.0}
+        for steps in (1, 20)
+    ]
+    table = json.dumps({"device": "another", "processes": 2, "rows": rows}).encode()
+    checkpoints.update(tmp_path / card.name, card, {samplers.FILE: table})
+    made_up_generator(tmp_path, "digits-vae")  # not scored: has no times
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setattr(drawing_times, "COUNT", {"diffusion": 4})
+    before = (tmp_path / card.name / samplers.FILE).read_bytes()
+
+    monkeypatch.setattr(sys, "argv", ["drawing_times.py"])
+    drawing_times.main()
+    said = capsys.readouterr().out
+    assert "digits-ddpm: " in said and "ddim 20: " in said and "digits-vae" not in said
+    assert (tmp_path / card.name / samplers.FILE).read_bytes() == before
+
+    monkeypatch.setattr(sys, "argv", ["drawing_times.py", "--write"])
+    drawing_times.main()
+    found = checkpoints.load(card.name)  # the manifest fits
+    now = found.card.metrics["samples"]
+    assert now["milliseconds"] > 0 and now == scored["samples"] | {
+        key: now[key] for key in ("milliseconds", "device")
+    }
+    kept = json.loads((tmp_path / card.name / samplers.FILE).read_text())
+    assert (kept["device"], kept["processes"]) == (now["device"], 1)
+    assert [row | {"milliseconds": -1.0} for row in kept["rows"]] == rows
+    one, twenty = (row["milliseconds"] for row in kept["rows"])
+    assert 0 < one < twenty
