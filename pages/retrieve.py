@@ -44,3 +44,5 @@ with st.container(horizontal=True):
     papers.button([scene.card.model])
 with widgets.problems():
     PARTS[part][1](scene)
+if part not in ("metrics", "leaks"):  # one searches nothing at first, one offers the data beside its numbers
+    retrieving.offer_data(scene)

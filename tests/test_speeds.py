@@ -1,14 +1,15 @@
 """The benchmarks of speed: what they check first, print, write and end with. No bar is measured."""
 
 import json
+import math
 import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import ddpm_speed, drawing_times, fid_speed
+from benchmarks import ddpm_speed, drawing_times, fid_speed, retrieval_growth, retrieval_speed
 from explorer import checkpoints, models
-from explorer.analysis import samplers
+from explorer.analysis import features, samplers
 from explorer.text import Missing
 from tests.made_up import SCORES, made_up_generator
 
@@ -131,3 +132,78 @@ def test_drawing_times_replaces_the_times_and_nothing_else(
     assert [row | {"milliseconds": -1.0} for row in kept["rows"]] == rows
     one, twenty = (row["milliseconds"] for row in kept["rows"])
     assert 0 < one < twenty
+
+
+MEASURED = [
+    {"engine": "flat", "n": 10_000, "ms": 1.0},
+    {"engine": "hnsw", "n": 10_000, "ms": 0.3},
+    {"engine": "flat", "n": 1_000_000, "ms": 90.0},
+    {"engine": "hnsw", "n": 200_000, "ms": 0.5},
+]
+
+
+def test_retrieval_growth_extrapolates_from_the_largest_that_was_measured() -> None:
+    found = {(row["engine"], row["n"]): row for row in retrieval_growth.extrapolated(MEASURED, 512)}
+    assert [n for engine, n in found if engine == "flat"] == [100_000_000, 1_000_000_000]
+    assert [n for engine, n in found if engine == "hnsw"] == [1_000_000, 100_000_000, 1_000_000_000]
+    assert found["flat", 1_000_000_000]["ms"] == pytest.approx(90_000)  # with the number
+    grown = 0.5 * math.log(1e9) / math.log(2e5)  # with its logarithm
+    assert found["hnsw", 1_000_000_000]["ms"] == pytest.approx(grown)
+    assert found["flat", 1_000_000_000]["bytes"] == 2_048_000_000_000
+    others = [row for (engine, _), row in found.items() if engine.startswith("ivf")]
+    assert len(others) == 2 * len(retrieval_growth.AT) and not any("ms" in row for row in others)
+    assert found["ivf-pq64", 1_000_000_000]["choose"]
+
+
+def test_retrieval_growth_writes_what_was_measured_up_to_the_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    def measure(n: int, d: int) -> list[dict]:
+        rows = [retrieval_growth._row("flat", n, n / 1e4, 2.0, 4 * n * d, 0.0, 1.0) | {"batch_ms": 0.1}]
+        return [*rows, retrieval_growth._row("hnsw", n, 0.3, 0.4, 5 * n * d, 7.0, 0.98765)]
+
+    monkeypatch.setattr(retrieval_growth, "measure", measure)
+    out = tmp_path / "growth.json"
+    monkeypatch.setattr(sys, "argv", ["retrieval_growth.py", "--most", "50000", "--out", str(out)])
+    retrieval_growth.main()
+    table = json.loads(out.read_text())
+    assert table["measured"] == [*measure(10_000, 512), *measure(50_000, 512)]
+    assert table["estimated"] == retrieval_growth.extrapolated(table["measured"], 512)
+    assert (table["dimension"], table["k"], table["ef"]) == (512, 10, retrieval_growth.hnsw.EF)
+    said = capsys.readouterr().out
+    assert "recall 0.9877" in said and "1,000,000,000 ivf-pq64" in said
+
+
+BARS = {("cosine", 1): 3, ("euclidean", 1): 2, ("cosine", 1000): 1.3, ("euclidean", 1000): 1.3}
+
+
+@pytest.mark.parametrize("missed", [None, *BARS])
+def test_retrieval_speed_ends_with_1_below_any_of_its_bars(
+    missed: tuple[str, int] | None, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    def compare(vectors: object, queries: list, metric: str, *_: object) -> dict:
+        ratio = BARS[metric, len(queries)] - (0.01 if (metric, len(queries)) == missed else 0)
+        return {"ours": 1.0, "theirs": 2.0, "ratio": ratio, "agree": 1.0}
+
+    monkeypatch.setattr(retrieval_speed, "compare", compare)
+    monkeypatch.setattr(retrieval_speed, "N", 20)  # nobody looks at the vectors
+    monkeypatch.setattr(sys, "argv", ["retrieval_speed.py", "--n", "20"])
+    assert retrieval_speed.main() == (missed is not None)
+    said = capsys.readouterr().out
+    assert said.count("; met") == 4 - (missed is not None) and said.count("MISSED") == (missed is not None)
+    monkeypatch.setattr(sys, "argv", ["retrieval_speed.py", "--n", "30"])  # a look has no bar
+    assert retrieval_speed.main() == 0 and "MISSED" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("spent", "code", "word"), [(30.0, 0, "; met"), (30.1, 1, "MISSED")])
+def test_retrieval_speed_ends_with_1_where_the_features_take_too_long(
+    spent: float, code: int, word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    monkeypatch.setattr(checkpoints, "load", lambda *_: None)
+    monkeypatch.setattr(features, "features", lambda *_: None)
+    monkeypatch.setattr(retrieval_speed, "seconds", lambda work: spent)
+    monkeypatch.setattr(sys, "argv", ["retrieval_speed.py", "--features"])
+    assert retrieval_speed.main() == code
+    said = capsys.readouterr().out
+    assert word in said and "the shipped 500, repeated" in said

@@ -106,6 +106,12 @@ def _signs(ranks: np.ndarray) -> np.ndarray:
     return np.sign(ranks[:, :, None] - ranks[:, None, :]).astype(np.int8)
 
 
+def nothing_shared(k: int) -> float:
+    """The tau_top of two rankings of k >= 1 without an id in common: of k (2 k - 1) pairs k² stand in the other order,
+    and the others have none."""
+    return -k / (2 * k - 1)
+
+
 def _tau(alike: np.ndarray, counted: np.ndarray) -> np.ndarray:
     """Mean of alike (Q, u, u) over the pairs of different ids that are counted (Q, u); nan without any."""
     pairs = counted[:, :, None] & counted[:, None, :]

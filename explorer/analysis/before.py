@@ -55,7 +55,7 @@ def before(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
         or not torch.allclose(seen.made, pooled, 1e-3, 1e-4)
     ):
         raise Problem(
-            "{model} has no ReLU right before its pooling, so there is nothing before it: choose layer pooled.",
+            "{model} has no activation right before its pooling, so there is nothing before it: choose layer pooled.",
             model=type(model).__name__,
         )
     return seen.given

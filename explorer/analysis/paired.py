@@ -78,18 +78,22 @@ def _checked(values: np.ndarray, dimensions: int) -> np.ndarray:
 # --- in words -----------------------------------------------------------------------------------------------------
 
 VERDICTS = {
-    1: N_("Cosine is ahead by {by} points (95 %: {low} to {high}; n = {n} queries)."),
-    -1: N_("Euclidean is ahead by {by} points (95 %: {low} to {high}; n = {n} queries)."),
+    1: N_("{what}: cosine is ahead by {by} points (95 %: {low} to {high}; n = {n} queries)."),
+    -1: N_("{what}: Euclidean is ahead by {by} points (95 %: {low} to {high}; n = {n} queries)."),
     0: N_(
-        "No winner: the interval of cosine minus Euclidean, {low} to {high} points, holds zero (n = {n} queries)."
+        "{what}: no winner, the interval of cosine minus Euclidean, {low} to {high} points, holds zero "
+        "(n = {n} queries)."
     ),
 }
-FEW = N_("No winner: the two differ on {apart} of {n} queries, too few to tell.")
+FEW = N_("{what}: no winner, the two differ on {apart} of {n} queries, too few to tell.")
 
 
-def verdict(found: Difference) -> tuple[str, dict[str, str]]:
-    """(template, values) for t(): what a difference of cosine (a) minus Euclidean (b) says; points are hundredths."""
-    counts = {"n": f"{found.n:,}"}
+def verdict(found: Difference, what: str) -> tuple[str, dict[str, str]]:
+    """(template, values) for t(): what a difference of cosine (a) minus Euclidean (b) says; points are hundredths.
+
+    what: the measure, in the reader's language: one metric may be ahead by one measure and not by another
+    """
+    counts = {"n": f"{found.n:,}", "what": what}
     if found.apart < LEAST_APART:
         return FEW, counts | {"apart": f"{found.apart:,}"}
     ends = sorted([found.low, found.high]) if found.winner >= 0 else sorted([-found.low, -found.high])

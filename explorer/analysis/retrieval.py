@@ -81,8 +81,9 @@ def merged(parts: list[tuple[np.ndarray, np.ndarray]], k: int) -> tuple[np.ndarr
 def random_pairs(vectors: np.ndarray, metric: str, count: int = PAIRS, seed: int = 0) -> np.ndarray:
     """Similarities or distances of `count` random pairs of different pictures, ascending: float64 (count,).
 
-    What a similarity is worth depends on the layer: after ReLU all vectors point into one corner, and strangers have a
-    cosine of 0.7. Against random pairs a value says the same everywhere. Vectors of length 0 have no cosine.
+    What a similarity is worth depends on the layer: where no feature is negative all vectors point into one corner, and
+    strangers have a cosine of 0.7. Against random pairs a value says the same everywhere. Vectors of length 0 have no
+    cosine.
     """
     gallery = Exact(vectors)
     chosen = (

@@ -28,12 +28,14 @@ from explorer.analysis.retrieval import Exact
 from explorer.analysis.vectors import LAYERS
 from explorer.analysis.votes import labels_of, torn, vote
 from explorer.checkpoints.manifest import read_json
-from explorer.text import Missing, Problem
+from explorer.text import N_, Missing, Problem
 
 FILE = f"{checkpoints.EVALUATION}/retrieval.json"
 GRID = f"{checkpoints.EVALUATION}/retrieval-grid.json"
 PARTS = 5  # groups of queries by the length of their vector, equally many in each
 MEASURES = ("accuracy", "precision", "r_precision", "map_r")
+# the two questions that get a verdict in words, for `paired.verdict`: one metric may vote no better and rank better
+ASKED = {"accuracy": N_("Votes of {k} neighbours"), "map_r": N_("As a ranking (MAP@R)")}
 
 
 def study(
@@ -141,9 +143,11 @@ def _groups(right: dict[str, np.ndarray], groups: list[tuple[str, np.ndarray]]) 
 
 
 def _by_length(right: dict[str, np.ndarray], lengths: np.ndarray) -> list[dict[str, Any]]:
-    """The same in PARTS groups by the length of the query's vector; equal lengths stay together."""
-    edges = np.quantile(lengths, np.linspace(0, 1, PARTS + 1))
-    part = np.clip(np.searchsorted(edges, lengths, "left") - 1, 0, PARTS - 1)
+    """The same in PARTS groups by the length of the query's vector; equal lengths stay together, and so do those that
+    only rounding tells apart, as under HOG."""
+    shares = np.round(lengths / max(lengths.max(), np.finfo(float).tiny), 4)
+    edges = np.quantile(shares, np.linspace(0, 1, PARTS + 1))
+    part = np.clip(np.searchsorted(edges, shares, "left") - 1, 0, PARTS - 1)
     rows = []
     for index in np.unique(part):
         inside = part == index

@@ -90,7 +90,7 @@ def _in_batches(
 
 LAYERS: dict[str, Layer] = {
     "pooled": Layer(
-        N_("pooled, after ReLU"),
+        N_("pooled, after the last activation"),
         N_("The mean of the last map, which the linear head sees: the net's own summary of a picture."),
         "classifier",
         _pooled,
@@ -102,8 +102,10 @@ LAYERS: dict[str, Layer] = {
         _max,
     ),
     "before": Layer(
-        N_("pooled, before ReLU"),
-        N_("The same before the last activation (ReLU, or GELU): what speaks against a channel counts too."),
+        N_("pooled, before the last activation"),
+        N_(
+            "The same before the last activation (ReLU, in some nets GELU): what speaks against a channel counts too."
+        ),
         "classifier",
         _before,
     ),

@@ -77,14 +77,18 @@ def retrieval_command(
         [metric, *("-" if of[name] is None else of[name] for name in retrieval_study.MEASURES)]
         for metric, of in value["metrics"].items()
     ]
-    template, said = paired.verdict(retrieval_study.difference_of(value, "accuracy"))
+    verdicts = [
+        paired.verdict(retrieval_study.difference_of(value, key), t(words, k=k))
+        for key, words in retrieval_study.ASKED.items()
+        if key in value["differences"]
+    ]
     agreed = value["agreement"]
     lines = [
         f"{checkpoint}, {layer}: {value['query_n']:,} test pictures ask {value['gallery_n']:,} training pictures",
         "",
         table(["", f"{k}-NN accuracy", f"precision@{k}", "R-precision", "MAP@R"], rows),
         "",
-        t(template, **said),
+        *(t(template, **said) for template, said in verdicts),
         f"of the first {k} pictures {agreed['overlap']:.1%} are the same for both, "
         f"of the very first {agreed['first_same']:.1%}; "
         f"R-precision and MAP@R on {value['deep_n']:,} queries",

@@ -139,12 +139,15 @@ def links(of: Drawn) -> None:
     from explorer.analysis.scores import JUDGES  # brings torch along
 
     judge = {"model": JUDGES[of.card.data]} if of.card.data in JUDGES else {}
-    train = of.card.data in data.names() and data.available(of.card.data)  # else test pictures are searched
-    nearest = t("Which training pictures are nearest?") if train else t("Which pictures are nearest?")
+    if judge and data.available(of.card.data):
+        # named, for where their features are not made yet: the page would begin with test pictures
+        nearest, there = t("Which training pictures are nearest?"), {"gallery": f"{of.card.data}/train"}
+    else:
+        nearest, there = t("Which pictures are nearest?"), {}
     with st.container(horizontal=True):
         for page, words, icon, more in (
             ("predict", t("What do the classifiers see?"), "image_search", {}),
             ("explain", t("Where is the evidence?"), "center_focus_strong", {}),
-            ("retrieve", nearest, "travel_explore", {"part": "duel"}),
+            ("retrieve", nearest, "travel_explore", {"part": "duel"} | there),
         ):
             widgets.page_link(page, words, icon, {KEY: of.address} | judge | more)

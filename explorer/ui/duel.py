@@ -10,6 +10,7 @@ import numpy as np
 import streamlit as st
 
 from explorer.analysis import agreement, outside, votes
+from explorer.analysis.asking import directed
 from explorer.analysis.retrieval import METRICS, Neighbours, nearer, random_pairs
 from explorer.checkpoints import kind_of
 from explorer.data import samples
@@ -119,15 +120,20 @@ def _odd() -> list[str]:
 
 
 def torn(scene: Scene, gallery: Gallery) -> list[tuple[str, str, int]]:
-    """Pictures of a data set whose VOTERS neighbours vote differently by the two metrics, the most striking first."""
+    """Pictures of a data set whose VOTERS neighbours vote differently by the two metrics, the most striking first.
+
+    One without a direction, flat under HOG or black as pixels, cannot be asked by cosine, and so by neither.
+    """
 
     def make() -> list[tuple[str, str, int]]:
         asked = retrieving.askers(scene, gallery)
         labels, classes = gallery.images.labels, len(gallery.images.classes)
+        rows = np.flatnonzero(directed(asked.vectors))
+        vectors, without = asked.vectors[rows], asked.without[rows]
         said = [
             votes.vote(
                 votes.labels_of(
-                    gallery.exact.search(asked.vectors, gallery.most(VOTERS), metric, asked.without).ids,
+                    gallery.exact.search(vectors, gallery.most(VOTERS), metric, without).ids,
                     labels,
                 ),
                 classes,
@@ -135,7 +141,7 @@ def torn(scene: Scene, gallery: Gallery) -> list[tuple[str, str, int]]:
             for metric in METRICS
         ]
         differ = votes.torn(said[0].shares, said[1].shares, said[0].winner, said[1].winner)
-        return [(asked.data, asked.split, int(asked.numbers[query])) for query in differ.query]
+        return [(asked.data, asked.split, int(asked.numbers[rows[query]])) for query in differ.query]
 
     return _torn.get(gallery.key, make)
 
@@ -204,7 +210,7 @@ def _row(
         else t("{metric}: distance, the least first", metric=name)
     )
     picture_strip(words, tuple(items), None, f"neighbours {metric}", picked)
-    # Not between the two metrics. A cosine of 0.9 says nothing by itself: after a ReLU strangers have one too.
+    # Not between the two metrics. A cosine of 0.9 says nothing by itself: without negative features strangers have one.
     if name == t(METRICS[metric]):
         pairs = _pairs.get((*gallery.key, metric), lambda: random_pairs(gallery.exact.vectors, metric))
         share = nearer(pairs, values[:SHOWN][-1:], metric)[0]
@@ -259,7 +265,8 @@ def _compared(
             st.metric(t("In common of {k}", k=k), f"{together.overlap[0]:.0%}", border=True)
             st.metric(
                 t("Kendall's tau"), views.number(together.tau_top[0]), border=True,
-                help=t("Over all pictures of either row: 1 = the same order, 0 = none in common, -1 = reversed."),
+                help=t("Over all pictures of either row: 1 = the same order, {none} = no picture in common, "
+                       "-1 = the same pictures in reverse.", none=views.number(agreement.nothing_shared(k))),
             )  # fmt: skip
         classes = gallery.images.classes
         counted = {}

@@ -89,23 +89,14 @@ def _map(scene: Scene, gallery: Gallery, method: str, metric: str, points: int) 
     laid = vectors and embedding_map.kept(vectors, metric, points)
     if laid:
         return laid
-    about = {"name": scene.card.name, "data": gallery.data, "split": gallery.split, "layer": scene.layer}
-    command = [
-        "map",
-        scene.card.name,
-        "--data",
-        gallery.data,
-        "--split",
-        gallery.split,
-        "--layer",
-        scene.layer,
-    ]
+    asked = ["map", scene.card.name, "--data", gallery.data, "--split", gallery.split, "--layer", scene.layer]
+    asked += ["--metric", metric, "--points", str(points)]
+    command = "python -m explorer " + " ".join(asked)
     offers.offer(
-        [*command, "--metric", metric, "--points", str(points)],
+        asked,
         t("t-SNE of {n} points has not been made yet; it takes about a minute.", n=f"{points:,}"),
         t("Lay out the points"),
-        t("This server is public: only its owner can lay out so many points "
-          "(python -m explorer map {name} --data {data} --split {split} --layer {layer}).", **about),
+        t("This server is public: only its owner can lay out so many points ({command}).", command=command),
         "scatter_plot", "map",
     )  # fmt: skip
     return None
@@ -167,6 +158,10 @@ def _own(scene: Scene, laid: Map) -> list[tuple[float, float, str]]:
         return []
     subject = subjects.crop(found, False)
     x, y = embedding_map.place(laid, retrieving.vector(scene, subject)[None])[0]
+    if laid.method == "tsne":
+        st.caption(t("t-SNE knows no place for a further picture: the star stands in the middle of its {k} nearest, "
+                     "however far away they are. How far outside it is, the section Duel says.",
+                     k=min(embedding_map.NEIGHBOURS, len(laid.ids))))  # fmt: skip
     return [(float(x), float(y), subject.words)]
 
 

@@ -121,15 +121,16 @@ def _growth() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         spec = views.over_n(
-            measured, estimated, "gb", "GB", t("A billion vectors do not fit as they are: 64 bytes each would"),
+            measured, estimated, "gb", "GB", _memory_words(dimension),
             t("memory, vectors of {d} numbers", d=dimension), dark(),
         )  # fmt: skip
         widgets.chart(spec, key="growth memory", alt=said(spec))
     with right:
         if measured:
             spec = views.over_n(
-                measured, estimated, "ms", t("ms a query"), t("Exact search grows with the pictures, a graph hardly"),
-                t("one query at a time, on the machine that measured them"), dark(),
+                measured, estimated, "ms", t("ms a query"), views.grown(stored["measured"], stored["k"]),
+                t("one query at a time, ef {ef}, on the machine that measured them; no recall is known of an estimate",
+                  ef=stored["ef"]), dark(),
             )  # fmt: skip
             widgets.chart(spec, key="growth time", alt=said(spec))
         else:
@@ -145,3 +146,10 @@ def _growth() -> None:
         },
         border="horizontal", hide_index=True, alt=t("Which engine for how many vectors"),
     )  # fmt: skip
+
+
+def _memory_words(dimension: int) -> str:
+    """What the most vectors take as they are, and in the smallest engine."""
+    rows = {row["engine"]: f"{row['bytes'] / 1e9:,.0f}" for row in growth.growth(growth.AT[-1], dimension)}
+    return t("{n} vectors are {flat} GB as they are, {small} GB in 64 bytes each and 8 for the number",
+             n=f"{growth.AT[-1]:,}", flat=rows["flat"], small=rows["ivf-pq64"])  # fmt: skip

@@ -56,6 +56,7 @@ def _copies(scene: Scene) -> None:
         )  # fmt: skip
         _accuracy(scene, value, pairs)
     _pairs(pairs, which, sets)
+    evidence.offer(scene.card.data)
 
 
 def _kept(scene: Scene) -> tuple[dict[str, Any], dict[str, ImageSet]] | None:
@@ -104,7 +105,9 @@ def _quick(scene: Scene) -> tuple[dict[str, Any], dict[str, ImageSet]] | None:
         return {"test": leak_report.rows_of(pairs), "test_n": len(images)}, {"test": images}
     sets = _sets(name)
     if not sets:
-        evidence.offer(name)
+        widgets.empty_state(
+            t("The pictures of {data} are not here, so nobody can look for copies.", data=name)
+        )
         return None
     if sum(len(each) for each in sets.values()) > cache.COMPUTE_AT_MOST:
         _offer(scene)
@@ -185,7 +188,16 @@ def _pair(pairs: Pairs, k: int, one: tuple[str, ImageSet], other: tuple[str, Ima
 
 
 def _offer(scene: Scene) -> None:
-    words = ["leaks", "--data", scene.card.data, "--checkpoint", scene.card.name]
+    """The job, with the chosen classifier or another of the same data: what is found is kept beside one."""
+    there = [name for name, card in cache.cards("classifier").items() if card.data == scene.card.data]
+    if not there:
+        widgets.empty_state(
+            t("Copies are looked for with a classifier of {data} and kept beside it, and there is none yet. Train one: "
+              "python -m explorer train --help", data=scene.card.data)
+        )  # fmt: skip
+        return
+    first = min(there, key=lambda name: (name != scene.card.name, name not in retrieving.FIRST, name))
+    words = ["leaks", "--data", scene.card.data, "--checkpoint", first]
     command = "python -m explorer " + " ".join(words)
     offers.offer(
         words,

@@ -13,7 +13,7 @@ from explorer.analysis.retrieval import Exact
 from explorer.checkpoints import Card, kind_of
 from explorer.data import ImageSet, sheet
 from explorer.text import N_, t
-from explorer.ui import cache, offers, widgets
+from explorer.ui import cache, evidence, offers, widgets
 from explorer.ui.picker import Item
 from explorer.ui.subject import Subject
 from explorer.views import pictures
@@ -147,6 +147,14 @@ def _begin(card: Card, layer: str, offered: Mapping[str, str]) -> str:
             if len(images) <= cache.COMPUTE_AT_MOST or features.kept(card, images, layer) is not None:
                 return gallery
     return SHEET if SHEET in offered else next(iter(offered))
+
+
+def offer_data(scene: Scene) -> None:
+    """Below what rests on the sheet because nothing else is here: the button that gets all pictures."""
+    if scene.gallery == SHEET and scene.card.data == "cifar10" and not data.available("cifar10"):
+        st.caption(t("These are the 500 test pictures that come along; with all of cifar10 training pictures are "
+                     "searched."))  # fmt: skip
+        evidence.offer("cifar10")
 
 
 # --- vectors ----------------------------------------------------------------------------------------------------------

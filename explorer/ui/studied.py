@@ -107,8 +107,10 @@ def _shown(scene: Scene, found: dict[str, Any]) -> None:
     source = t(
         "{n} test pictures ask {m} pictures · {of}", n=f"{n:,}", m=f"{found['gallery_n']:,}", of=scene.source
     )
-    template, values = paired.verdict(retrieval_study.difference_of(found, "accuracy"))
-    st.subheader(t(template, **values), anchor=False)
+    for key, words in retrieval_study.ASKED.items():
+        if key in found["differences"]:
+            template, values = paired.verdict(retrieval_study.difference_of(found, key), t(words, k=k))
+            st.subheader(t(template, **values), anchor=False)
     st.caption(source)
     if found.get("blank_n"):
         st.caption(
@@ -156,11 +158,14 @@ def _shown(scene: Scene, found: dict[str, Any]) -> None:
         winner = retrieval_study.difference_of(found, "accuracy").winner
         spec = views.apart_over_k(curves, **found["curve"], k=k, winner=winner, source=source, dark=dark())
         widgets.chart(spec, key="study apart", alt=said(spec))
-        spec = views.by_group(
-            [{**row, "name": f"{row['from']:.2f} – {row['to']:.2f}"} for row in found["by_length"]],
-            t("length of the query's vector"), t("By the length of the vector"), source, dark(),
-        )  # fmt: skip
-        widgets.chart(spec, key="study length", alt=said(spec))
+        rows = [{**row, "name": f"{row['from']:.2f} – {row['to']:.2f}"} for row in found["by_length"]]
+        if len(rows) > 1:
+            words = t("length of the query's vector"), t("By the length of the vector")
+            spec = views.by_group(rows, *words, source, dark())
+            widgets.chart(spec, key="study length", alt=said(spec))
+        else:
+            length = f"{rows[0]['to']:.2f}"
+            st.caption(t("By the length of the vector: all have one length, {length}.", length=length))
     with right:
         spec = views.by_group(
             found["by_class"],

@@ -19,10 +19,10 @@ def over_n(
 ) -> dict:
     """One number over how many vectors, both axes logarithmic; a line an engine, dashed where it is an estimate.
 
-    measured, estimated: rows with n, engine and `field`, in `unit`
+    measured, estimated: rows with n, engine and `field`, in `unit`; where known recall in [0, 1], seconds of building
     """
     rows = [
-        {"n": row["n"], "engine": row["engine"], "value": float(row[field]), "how": how}
+        {"n": row["n"], "engine": row["engine"], "value": float(row[field]), "how": how} | _beside(row)
         for how, part in ((t("measured"), measured), (t("estimated"), estimated))
         for row in part
         if row.get(field)
@@ -63,6 +63,8 @@ def over_n(
         {"field": "engine", "title": t("engine")},
         {"field": "n", "title": t("vectors"), "format": ","},
         {"field": "value", "title": unit, "format": ".3~g"},
+        {"field": "found", "title": t("recall")},
+        {"field": "built", "title": t("built in")},
         {"field": "how", "title": " "},
     ]
     return {
@@ -82,6 +84,33 @@ def over_n(
             },
         ],
     }
+
+
+def _beside(row: Mapping[str, Any]) -> dict[str, str]:
+    """What a time is worth nothing without: how much is found, and how long somebody waits before."""
+    known = "recall" in row
+    return {
+        "found": f"{100 * row['recall']:.1f} %" if known else "–",
+        "built": f"{row['seconds']:,.1f} s" if known else "–",
+    }
+
+
+def grown(measured: Sequence[Mapping[str, Any]], k: int) -> str:
+    """What became of the time of one query in the sizes that both were measured at, and what the graph finds there.
+
+    measured: rows with n, engine ("flat", "hnsw"), ms and recall in [0, 1], of the k nearest
+    """
+    flat, graph = ({row["n"]: row for row in measured if row["engine"] == name} for name in ("flat", "hnsw"))
+    both = sorted(flat.keys() & graph.keys())
+    if len(both) < 2:
+        return t("Time of one query")
+    least, most = both[0], both[-1]
+    return t(
+        "From {least} to {most} vectors exact search takes {flat} times as long, the HNSW graph {graph} times; there "
+        "it finds {recall} % of the {k} nearest",
+        least=f"{least:,}", most=f"{most:,}", flat=f"{flat[most]['ms'] / flat[least]['ms']:.1f}", k=k,
+        graph=f"{graph[most]['ms'] / graph[least]['ms']:.1f}", recall=f"{100 * graph[most]['recall']:.1f}",
+    )  # fmt: skip
 
 
 def dial_chart(

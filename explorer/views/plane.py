@@ -9,7 +9,8 @@ from explorer.views import style
 SAME = 1e-9  # nearer by less is a tie
 ROOM = 1.15  # the window over the longest arrow
 NARROW = 14  # degrees that a printed angle needs
-COLOURS = {"X": (style.CHOSEN, style.CHOSEN), "Y": ("#096289", "#5BB8E0"), "Z": ("#882255", "#C25A8C")}
+# for light and dark ground; words are written in them too
+COLOURS = {"X": ("#BF4A0B", style.CHOSEN), "Y": ("#096289", "#5BB8E0"), "Z": ("#882255", "#CB6A98")}
 
 
 def nearer(x: Arrow, y: Arrow, z: Arrow) -> dict[str, str | None]:
@@ -25,8 +26,12 @@ def verdict(x: Arrow, y: Arrow, z: Arrow) -> str:
     """What is seen, as a sentence."""
     said = nearer(x, y, z)
     one, other = said["cosine"], said["euclidean"]
-    if one is None or other is None:
-        return t("A tie: for one of the two metrics Y and Z are equally near to X")
+    if one is None and other is None:
+        return t("A tie: for both metrics Y and Z are equally near to X")
+    if one is None:
+        return t("For cosine Y and Z are equally near to X, Euclidean calls {name} nearer", name=other)
+    if other is None:
+        return t("For Euclidean Y and Z are equally near to X, cosine calls {name} nearer", name=one)
     if one == other:
         return t("Both metrics call {name} nearer to X", name=one)
     return t("Cosine calls {one} nearer to X, Euclidean calls {other} nearer", one=one, other=other)

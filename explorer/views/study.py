@@ -81,9 +81,9 @@ def over_k(
 
 
 LEADS = {
-    1: N_("With k = {k} cosine is ahead"),
-    -1: N_("With k = {k} Euclidean is ahead"),
-    0: N_("With k = {k} neither metric is ahead"),
+    1: N_("By votes of {k} neighbours cosine is ahead"),
+    -1: N_("By votes of {k} neighbours Euclidean is ahead"),
+    0: N_("By votes of {k} neighbours neither metric is ahead"),
 }
 
 
@@ -129,7 +129,7 @@ def apart_over_k(
         ),
     ]
     return {
-        "title": title(t(LEADS[winner], k=k), source),
+        "title": title(t(LEADS[winner], k=k), t("{source} · band: 95 % for each k by itself", source=source)),
         "width": "container",
         "height": 130,
         "autosize": {"type": "fit-x", "contains": "padding"},

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from explorer.analysis.agreement import Move, agreement, morphed, moves, shortened
+from explorer.analysis.agreement import Move, agreement, morphed, moves, nothing_shared, shortened
 from explorer.analysis.retrieval import Exact
 from explorer.text import Problem
 
@@ -60,6 +60,8 @@ def test_the_ends_of_the_scale() -> None:
     assert (turned.overlap == 1).all() and (turned.tau == -1).all() and (turned.tau_top == -1).all()
     assert not apart.overlap.any() and np.isnan(apart.tau).all()
     assert apart.tau_top == pytest.approx(-10 / 19)  # k² pairs in the other order, k (k - 1) without one
+    for k in (1, 2, 7):
+        assert agreement(a[:, :k], a[:, :k] + 100).tau_top == pytest.approx(nothing_shared(k))
 
 
 def test_it_does_not_matter_who_comes_first_or_what_the_pictures_are_called() -> None:

@@ -124,7 +124,7 @@ def test_before_is_the_mean_of_what_the_activation_is_given(last) -> None:
 
 @pytest.mark.parametrize("last", [nn.Identity(), torch.tanh, lambda x: x.relu() * 2])
 def test_a_net_without_a_relu_there_is_one_sentence(last) -> None:
-    with torch.no_grad(), pytest.raises(Problem, match="no ReLU right before its pooling"):
+    with torch.no_grad(), pytest.raises(Problem, match="no activation right before its pooling"):
         before(Small(last), torch.randn(5, 3, 8, 8))
 
 

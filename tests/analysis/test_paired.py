@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap
 
-from explorer.analysis.paired import FEW, LEAST_APART, interval, paired, verdict
+from explorer.analysis.paired import FEW, LEAST_APART, Difference, interval, paired, verdict
 from explorer.text import Problem, t
 
 
@@ -58,24 +58,27 @@ def test_a_clean_sweep_of_too_few_queries_is_chance() -> None:
         a = np.zeros(2000)
         a[:apart] = 1
         found = paired(a, np.zeros(2000))
-        assert found.winner == 0 and verdict(found)[0] == FEW
+        assert found.winner == 0 and verdict(found, "Votes")[0] == FEW
     assert paired(np.ones(1), np.zeros(1)).winner == 0
     assert paired(np.ones(6), np.zeros(6)).winner == 1
 
 
 def test_the_sentence_crowns_whom_the_interval_crowns() -> None:
+    def sentence(found: Difference) -> str:
+        template, values = verdict(found, "Votes")
+        return t(template, **values)
+
     ahead, behind = right(800, 0.9, 0), right(800, 0.6, 1)
-    assert t(verdict(paired(ahead, behind))[0], **verdict(paired(ahead, behind))[1]).startswith("Cosine is")
-    assert t(verdict(paired(behind, ahead))[0], **verdict(paired(behind, ahead))[1]).startswith("Euclidean")
+    assert sentence(paired(ahead, behind)).startswith("Votes: cosine is ahead")
+    assert sentence(paired(behind, ahead)).startswith("Votes: Euclidean is ahead")
     even = paired(right(800, 0.7, 0), right(800, 0.7, 1))
-    template, values = verdict(even)
-    sentence = t(template, **values)
-    assert sentence.startswith("No winner") and "n = 800" in sentence and even.low < 0 < even.high
-    assert f"{100 * even.low:+.2f} to {100 * even.high:+.2f}".replace("-", "−") in sentence
-    low, high = (float(verdict(paired(behind, ahead))[1][key]) for key in ("low", "high"))
-    assert 0 < low < float(verdict(paired(behind, ahead))[1]["by"]) < high
-    template, values = verdict(paired(ahead, ahead))
-    assert t(template, **values) == "No winner: the two differ on 0 of 800 queries, too few to tell."
+    said = sentence(even)
+    assert said.startswith("Votes: no winner") and "n = 800" in said and even.low < 0 < even.high
+    assert f"{100 * even.low:+.2f} to {100 * even.high:+.2f}".replace("-", "−") in said
+    values = verdict(paired(behind, ahead), "Votes")[1]
+    assert 0 < float(values["low"]) < float(values["by"]) < float(values["high"])
+    few = "Votes: no winner, the two differ on 0 of 800 queries, too few to tell."
+    assert sentence(paired(ahead, ahead)) == few
 
 
 def test_hostile_values_are_refused() -> None:

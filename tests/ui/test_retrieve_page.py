@@ -18,6 +18,7 @@ from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
 
+from benchmarks import retrieval_growth
 from explorer import checkpoints, data, jobs, text
 from explorer.analysis import (
     agreement,
@@ -78,8 +79,11 @@ def once(
 
 
 def few(name: str) -> dict[str, ImageSet]:
-    """Both splits, of which only some are looked through for copies."""
-    return {split: data.load(name, split).take(np.arange(150)) for split in ("train", "test")}
+    """Both splits, of which only some are looked through for copies; nothing where they are not here."""
+    try:
+        return {split: data.load(name, split).take(np.arange(150)) for split in ("train", "test")}
+    except text.Missing:
+        return {}
 
 
 @pytest.fixture(autouse=True)
@@ -226,6 +230,33 @@ def test_the_sheet_is_searched_where_cifar10_is_not_here(part: str) -> None:
         shown = items(app, "neighbours cosine")
         assert len(shown) == 10 and not any(f"picture {dog}:" in item["alt"] for item in shown)
         assert all(int(re.search(r"picture (\d+)", item["alt"])[1]) in sheet.test_indices() for item in shown)
+
+
+def test_of_shipped_copies_the_numbers_are_shown_and_the_pictures_can_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app = opened(part="leaks")
+    value = leak_report.stored("cifar10-fastnet")
+    n = len(set(leak_report.pairs_of(value["across"]).a.tolist()))
+    assert f"**{n} of 10,000** test pictures have a copy in the training set ({n / 100:.2f} %)" in words(app)
+    assert "The pictures are not here; the numbers were stored." in words(app) and not pairs(app)
+    assert [button.key for button in app.button] == ["get cifar10"] and not app.info
+    monkeypatch.setattr(leaked, "_kept", lambda scene: None)  # then the sheet itself is looked through
+    app = opened(part="leaks")
+    assert "No pair was found." in words(app) and [button.key for button in app.button] == ["get cifar10"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_the_data_are_offered_once_wherever_the_sheet_stands_in_for_them(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offered(**query: Any) -> int:
+        return [button.key for button in opened(part=part, **query).button].count("get cifar10")
+
+    assert offered() == (part != "metrics") and not offered(**DIGITS)
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    assert not offered()
+    assert ("only its owner can get cifar10" in words(opened(part=part))) == (part != "metrics")
 
 
 @pytest.mark.parametrize("part", ["duel", "data", "map", "growth"])
@@ -489,6 +520,29 @@ def test_the_link_of_a_drawn_picture_leads_to_its_neighbours(
     assert ("train" in app.selectbox(key="gallery").value) == ("training" in label)
 
 
+def test_the_link_of_a_drawn_picture_leads_to_training_pictures_whose_features_are_not_made_yet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    links: dict[str, dict[str, str]] = {}
+    submitted: list[list[str]] = []
+    whole, small = cache.images, cache.images("cifar10-sheet")
+    many = small.take(np.arange(cache.COMPUTE_AT_MOST + 1) % len(small))  # as CIFAR-10's 50,000 would be
+    monkeypatch.setattr(data, "available", lambda name: True)
+    monkeypatch.setattr(
+        cache, "images", lambda name, *rest: many if name == "cifar10" else whole(name, *rest)
+    )
+    monkeypatch.setattr(jobs, "submit", lambda args, *_, **__: submitted.append(args) or "index-1")
+    of = drawn.parsed("cifar10-dcgan/3")
+    with monkeypatch.context() as caught:
+        caught.setattr(widgets, "page_link", lambda page, said, _, query: links.update({said: query}))
+        drawn.links(of)
+    app = opened(**links["Which training pictures are nearest?"])
+    assert app.selectbox(key="gallery").value == "cifar10/train" and not items(app, "neighbours cosine")
+    sound(app.button(key="index").click().run())
+    command = ["index", "cifar10-fastnet", "--data", "cifar10", "--split", "train", "--layer", "pooled"]
+    assert submitted == [command] and asked(app)["drawn"] == of.address
+
+
 def test_a_dropped_picture_is_the_query_and_stands_on_the_map() -> None:
     from PIL import Image
 
@@ -574,6 +628,9 @@ def test_a_flat_picture_does_not_end_the_section(computed: None, monkeypatch: py
         app
     )
     assert "HOG, edges without a net 1." in words(app)
+    app = opened(**DIGITS, part="duel", gallery="digits/test", layer="hog")
+    app.button(key="torn next").click().run()
+    assert not app.error and "has features of length 0" not in words(app)
 
 
 def test_a_torn_picture_is_opened_as_the_study_asked() -> None:
@@ -751,6 +808,31 @@ def test_many_pairs_have_pages_and_an_odd_page_is_the_first(
     sound(second.run())
 
 
+@pytest.mark.parametrize("chosen", ["digits-vae", "digits-other", "digits-fastnet"])
+def test_copies_are_looked_for_with_a_classifier(
+    chosen: str, tmp_path: Path, submitted: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    shutil.copytree(checkpoints.OURS / "digits-vae", tmp_path / "digits-vae")
+    app = opened(model="digits-vae", part="leaks")
+    assert "a classifier of digits" in words(app) and "leaks" not in [button.key for button in app.button]
+    card = checkpoints.read_card(shutil.copytree(checkpoints.OURS / "digits-fastnet", tmp_path / "copied"))
+    for name in ("digits-fastnet", "digits-other"):
+        shutil.copytree(tmp_path / "copied", tmp_path / name)
+        checkpoints.update(tmp_path / name, dataclasses.replace(card, name=name), {})
+    shutil.rmtree(tmp_path / "copied")
+    sound(opened(model=chosen, part="leaks").button(key="leaks").click().run())
+    with_ = "digits-fastnet" if chosen == "digits-vae" else chosen
+    assert submitted == [["leaks", "--data", "digits", "--checkpoint", with_]]
+
+
+def test_without_the_pictures_nobody_looks_for_copies(
+    computed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaked, "_sets", lambda name: {})
+    assert "The pictures of digits are not here" in words(opened(**DIGITS, part="leaks"))
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_click_on_an_odd_one_opens_it_in_the_duel(
     metric: str, planted: dict[str, ImageSet], train: np.ndarray
@@ -818,7 +900,9 @@ def test_strangers_lay_out_fewer_points_at_once(monkeypatch: pytest.MonkeyPatch)
     )
     monkeypatch.setenv("EXPLORER_PUBLIC", "1")
     many = opened(**DIGITS, part="map", by="tsne", points=1438)
-    assert any("This server is public" in info.value for info in many.info) and not laid
+    command = " ".join(["map", *INDEX[1:], "--metric", "cosine", "--points", "1438"])
+    (public,) = (info.value for info in many.info if "This server is public" in info.value)
+    assert f"(python -m explorer {command})" in public and not laid
     assert plot(opened(**DIGITS, part="map", by="tsne", points=1000)) and len(laid) == 1
     monkeypatch.delenv("EXPLORER_PUBLIC")
     assert plot(opened(**DIGITS, part="map", by="tsne", points=1438)) and len(laid) == 2
@@ -857,6 +941,14 @@ def test_the_picture_of_the_address_stands_on_the_map_and_t_sne_warns() -> None:
     shown = plot(app)
     assert "distances between groups mean nothing" in shown["layout"]["title"]["text"].replace("<br>", " ")
     assert shown["data"][-1]["text"][0].startswith("digits, train, picture 5: ")
+
+
+@pytest.mark.parametrize("by", ["tsne", "pca"])
+@pytest.mark.parametrize("query", [FIVE, DIGITS], ids=["asked", "none"])
+def test_the_star_on_a_t_sne_map_is_said_to_stand_among_its_nearest(query: dict, by: str) -> None:
+    shown = words(opened(**(query | {"part": "map"}), by=by, gallery="digits/test"))
+    assert ("in the middle of its 5 nearest" in shown) == (by == "tsne" and query is FIVE)
+    assert ("Drop a picture" in shown) == (query is DIGITS)
 
 
 # Growth
@@ -909,6 +1001,44 @@ def test_without_faiss_it_is_one_sentence(monkeypatch: pytest.MonkeyPatch, chart
     app = opened(**DIGITS, part="growth")
     assert ["pip install faiss-cpu" in info.value for info in app.info] == [True]
     assert "dial" not in charts and "growth memory" in charts
+
+
+def test_what_was_measured_is_shown_with_its_recall_and_the_titles_are_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, charts: dict[str, dict]
+) -> None:
+    """Made up, in the form that benchmarks/retrieval_growth.py writes."""
+    rows = [
+        retrieval_growth._row("flat", 10_000, 2.0, 3.0, 20_480_000, 0.0, 1.0),
+        retrieval_growth._row("hnsw", 10_000, 0.5, 0.6, 23_040_000, 4.25, 0.99),
+        retrieval_growth._row("flat", 200_000, 50.0, 61.0, 409_600_000, 0.0, 1.0),
+        retrieval_growth._row("hnsw", 200_000, 0.75, 0.9, 460_800_000, 1234.5, 0.873),
+    ]
+    estimated = retrieval_growth.extrapolated(rows, 512)
+    table = {"dimension": 512, "k": 10, "threads": 2, "ef": 64, "measured": rows, "estimated": estimated}
+    (tmp_path / "growth.json").write_text(json.dumps(table))
+    monkeypatch.setattr(growing, "MEASURED", tmp_path / "growth.json")
+    monkeypatch.setattr(growing, "_tables", cache.Kept(1))
+    monkeypatch.setattr(hnsw, "library", lambda: None)  # no dial
+    assert "Not measured yet" not in words(opened(**DIGITS, part="growth"))
+    assert title(charts["growth time"]) == (
+        "From 10,000 to 200,000 vectors exact search takes 25.0 times as long, the HNSW graph 1.5 times; there it "
+        "finds 87.3 % of the 10 nearest"
+    )
+    assert "ef 64" in " ".join(charts["growth time"]["title"]["subtitle"])
+    assert title(charts["growth memory"]) == (
+        "1,000,000,000 vectors are 2,048 GB as they are, 72 GB in 64 bytes each and 8 for the number"
+    )
+    shown = {
+        (row["n"], row["engine"], row["how"]): (row["value"], row["found"], row["built"])
+        for row in charts["growth time"]["data"]["values"]
+    }
+    assert shown[10_000, "HNSW graph", "measured"] == (0.5, "99.0 %", "4.2 s")
+    assert shown[200_000, "HNSW graph", "measured"] == (0.75, "87.3 %", "1,234.5 s")
+    assert shown[1_000_000, "exact", "estimated"] == (250.0, "–", "–")
+    monkeypatch.setattr(growing, "_tables", cache.Kept(1))
+    (tmp_path / "growth.json").unlink()
+    charts.clear()
+    assert "Not measured yet" in words(opened(**DIGITS, part="growth")) and list(charts) == ["growth memory"]
 
 
 # What takes a job

@@ -33,7 +33,24 @@ def test_on_the_unit_circle_they_never_disagree() -> None:
 
 def test_a_tie_is_called_one() -> None:
     x, y, z = Arrow(30, 2), Arrow(50, 2), Arrow(10, 2)
-    assert nearer(x, y, z) == {"cosine": None, "euclidean": None} and "tie" in verdict(x, y, z)
+    assert nearer(x, y, z) == {"cosine": None, "euclidean": None} and "A tie: for both" in verdict(x, y, z)
+
+
+@pytest.mark.parametrize(
+    ("y", "z", "said"),
+    [
+        (Arrow(30, 2.5), Arrow(60, 5), "For cosine Y and Z are equally near to X, Euclidean calls Y nearer"),
+        (Arrow(30, 5), Arrow(60, 2.5), "For cosine Y and Z are equally near to X, Euclidean calls Z nearer"),
+        (Arrow(45, 3.5), Arrow(45, 1.5), "A tie: for both metrics Y and Z are equally near to X"),
+        (
+            Arrow(45, 2.5 + 2.5 * 2**0.5),
+            Arrow(135, 2.5),
+            "For Euclidean Y and Z are equally near to X, cosine calls Y nearer",
+        ),
+    ],
+)
+def test_a_tie_of_one_metric_says_which_and_what_the_other_says(y: Arrow, z: Arrow, said: str) -> None:
+    assert verdict(Arrow(45, 2.5), y, z) == said
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -56,7 +56,7 @@ def test_the_difference_over_k_has_its_band_and_the_title_crowns_whom_the_interv
     assert [(row["k"], row["low"], row["high"]) for row in rows] == list(zip((1, 2, 3), low, high))
     assert [row["difference"] for row in rows] == pytest.approx([-0.1, 0.2, 0.1])
     said = {1: "cosine is", -1: "Euclidean is", 0: "neither metric is"}[winner]
-    assert words(spec) == f"With k = 2 {said} ahead"
+    assert words(spec) == f"By votes of 2 neighbours {said} ahead"
     assert views.apart_over_k(CURVES, low, high, 2, 0, "made-up")["layer"][0]["mark"]["type"] == "area"
 
 
