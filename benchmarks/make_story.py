@@ -1,6 +1,6 @@
 """Make explorer/story/shipped.npz: the neighbours of the sheet's pictures, a diffusion model's way out of the noise.
 
-python benchmarks/make_story.py      (half a minute; again whenever cifar10-fastnet or cifar10-ddpm are replaced)
+python benchmarks/make_story.py      (half a minute; again when cifar10-fastnet or cifar10-ddpm is replaced or rescored)
 """
 
 import io
@@ -16,6 +16,7 @@ from explorer.analysis import features, sampling, trajectory
 from explorer.analysis.retrieval import METRICS, Exact
 from explorer.files import write_bytes
 from explorer.story import stored
+from explorer.story.generator_figures import how
 
 CLASSIFIER, DRAWS, SEEDS = "cifar10-fastnet", "cifar10-ddpm", range(5)
 
@@ -37,11 +38,9 @@ def neighbours() -> dict[str, object]:
 def way() -> dict[str, object]:
     """As stored.way gives it, drawn as the page does at first."""
     loaded = checkpoints.load(DRAWS)
-    found = trajectory.trajectory(loaded, list(SEEDS), **sampling.DEFAULTS)
-    options = sampling.DEFAULTS
-    how = f"{options['sampler']}, {options['steps']} steps, guidance {options['guidance']:g}"
+    found = trajectory.trajectory(loaded, list(SEEDS), **sampling.stored_options(loaded.card))
     return {
-        "sha256": loaded.card.sha256, "how": how, "noisy": found.noisy, "levels": found.levels,
+        "sha256": loaded.card.sha256, "how": how(loaded.card), "noisy": found.noisy, "levels": found.levels,
         "signal": found.signal, "seeds": found.seeds, "labels": found.labels,
     }  # fmt: skip
 

@@ -8,8 +8,9 @@ from explorer.ui import beat, presenting, taking, telling, widgets
 
 found = telling.stories()
 room, follows = telling.seen(), st.session_state.get(telling.FOLLOWS)
+choosing = telling.leads() and "story" not in st.query_params  # the next talk for the room
 # Who comes by a room's code is taken to where it is, and without the token sees nothing else.
-if room and (follows or "step" not in st.query_params):
+if room and not choosing and (follows or "step" not in st.query_params):
     telling.join(room)
 name = st.query_params.get("story")
 story = found.get(name)
@@ -27,6 +28,11 @@ else:
     widgets.heading(
         t("Story"), t("A talk that runs inside the app: each step shows its picture here, and opens live.")
     )
-    widgets.odd_address(["story"] if name is not None and name not in found else [])
+    if room and choosing:
+        taking.between_talks(room)
+    elif room:
+        telling.wait()
+    else:
+        widgets.odd_address(["story"] if name is not None and name not in found else [])
     if not follows:
         telling.choose(found)

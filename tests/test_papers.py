@@ -1,4 +1,5 @@
-"""The laws of papers.toml: every model has its paper, in both languages, told shortly, with an address that can be."""
+"""The laws of papers.toml: every model has its paper, in both languages, told shortly, with an address that can be;
+what else has one is named by a step of a talk."""
 
 import copy
 import datetime
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from explorer import models, papers, text
+from explorer.story import steps
 from explorer.text import LANGUAGES
+from explorer.ui import telling
 
 WORDS = {"aim": 220, "result": 260, "here": 260}  # field -> most letters in a language
 POINT, POINTS, KEYWORDS, KEYWORD = 460, range(2, 6), range(3, 7), 30
@@ -33,13 +36,13 @@ def words_faults(where: str, value: Any, most: int) -> list[str]:
     return found
 
 
-def faults(entries: list[dict], known: set[str]) -> list[str]:
-    """What in the papers breaks the laws. known: the names of all models"""
+def faults(entries: list[dict], known: set[str], named: set[str]) -> list[str]:
+    """What in the papers breaks the laws. known: the names of all models;  named: those that steps of talks name"""
     found, told = [], set()
     for entry in entries:
         key = entry["key"]
         told |= set(entry["models"])
-        found += [f"{key}: there is no model {name}" for name in entry["models"] if name not in known]
+        found += [f"{key}: there is no model {name}" for name in entry["models"] if name not in known | named]
         found += [f"{key}: for no model"] if not entry["models"] else []
         for name, most in WORDS.items():
             found += words_faults(f"{key}, {name}", entry[name], most)
@@ -90,14 +93,36 @@ def entries() -> list[dict]:
     return tomllib.loads(Path(papers.__file__).with_suffix(".toml").read_text(encoding="utf-8"))["paper"]
 
 
+def named_by_talks() -> set[str]:
+    told = [
+        step for story in steps.stories().values() if isinstance(story, steps.Story) for step in story.steps
+    ]
+    return {name for step in told for name in telling.models_of(step)}
+
+
 def test_the_papers_keep_the_laws(entries: list[dict]) -> None:
-    assert faults(entries, set(models.MODELS)) == []
+    assert faults(entries, set(models.MODELS), named_by_talks()) == []
+
+
+def test_the_steps_of_the_talk_bring_the_papers_that_they_are_about() -> None:
+    talk = steps.stories()["seeing"].steps
+
+    def keys(number: int) -> list[str]:
+        step = talk[number - 1]
+        return [
+            paper.key for name in dict.fromkeys(telling.models_of(step)) for paper in papers.of_model(name)
+        ]
+
+    assert {"resnet", "efficientnet"} <= set(keys(3))
+    assert set(keys(6)) == set(keys(7)) == {"drn", "cam"}
+    assert keys(18) == ["fixmatch", "mpl"] and keys(19) == ["fixmatch", "simclr"] and keys(20) == ["mpl"]
 
 
 PLANTED: list[Callable[[list[dict]], Any]] = [
     lambda all: all.pop(0),
     lambda all: all[1]["models"].clear(),
     lambda all: all[2]["models"].append("resnet9000"),
+    lambda all: all[-1]["models"].append("a method of no step"),
     lambda all: all[2]["aim"].pop("ko"),
     lambda all: all[2]["aim"].update(ko=all[2]["aim"]["en"]),
     lambda all: all[2]["result"].update(en=" "),
@@ -121,7 +146,7 @@ PLANTED: list[Callable[[list[dict]], Any]] = [
 def test_a_planted_fault_is_caught(entries: list[dict], n: int) -> None:
     spoilt = copy.deepcopy(entries)
     PLANTED[n](spoilt)
-    assert faults(spoilt, set(models.MODELS))
+    assert faults(spoilt, set(models.MODELS), named_by_talks())
 
 
 def test_each_model_has_its_papers_the_oldest_first() -> None:

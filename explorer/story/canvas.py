@@ -16,7 +16,7 @@ from explorer.data import valid_name
 from explorer.story.draw import LOOKS, font
 from explorer.text import N_, Missing, Problem
 from explorer.views import style
-from explorer.views.figure import QUIET, wrapped
+from explorer.views.figure import wrapped
 from explorer.views.pictures import enlarge
 
 WIDTH, HEIGHT = 1100, 560  # of a figure, in pixels
@@ -197,7 +197,7 @@ class Canvas:
 
     def quiet(self, x: float, y: float, text: str, size: int = 16, anchor: str = "la") -> None:
         """The same in grey."""
-        self.words(x, y, text, size, colour=QUIET, anchor=anchor)
+        self.words(x, y, text, size, colour=LOOKS[self.dark].quiet, anchor=anchor)
 
     def paste(self, x: float, y: float, image: Image.Image) -> None:
         """A picture that is already `SHARP` times as large as it is shown; what is transparent in it stays ground."""

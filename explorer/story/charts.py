@@ -113,7 +113,7 @@ def table(
          "scale": {"domain": [-0.5, len(lines) - 0.5], "reverse": True, "nice": False, "zero": False}}  # fmt: skip
     x = {"field": "x", "type": "quantitative", "axis": None, "scale": {"domain": [0, 1], "nice": False}}
     ink = {
-        "condition": {"test": "datum.head", "value": style.MUTED},
+        "condition": {"test": "datum.head", "value": style.QUIET_ON_DARK if dark else style.QUIET},
         "value": style.INK_ON_DARK if dark else style.INK,
     }
     size = 18 if len(lines) > 2 else 34

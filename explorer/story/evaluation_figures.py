@@ -98,7 +98,8 @@ def mistakes(options: Mapping[str, Any]) -> Figure:
         said, true = int(found.predicted[i]), int(found.labels[i])
         canvas.pixels(x, y, pool.images[place[i]], side / 32)
         says = f"{style.WRONG_MARK} {found.classes[said]} {prediction.percent(float(chances[i, said]))}"
-        canvas.words(x + side / 2, y + side + 10, says, 18, bold=True, colour=style.WRONG, anchor="ma")
+        red = style.verdict_ink(False, asked["dark"])
+        canvas.words(x + side / 2, y + side + 10, says, 18, bold=True, colour=red, anchor="ma")
         is_true = t("is {true} {q}", true=found.classes[true], q=prediction.percent(float(chances[i, true])))
         canvas.words(x + side / 2, y + side + 36, is_true, 17, anchor="ma")
         canvas.quiet(x + side / 2, y + side + 60, t("test picture {i}", i=f"{i:,}"), 14, anchor="ma")

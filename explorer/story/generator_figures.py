@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from explorer import checkpoints
-from explorer.analysis import claims, gan_theory, trajectory
+from explorer.analysis import claims, gan_theory, sampling, trajectory
 from explorer.checkpoints import EVALUATION, Card
 from explorer.data import samples
 from explorer.data.picture import to_input
@@ -74,7 +74,7 @@ def same_seeds(options: Mapping[str, Any]) -> Figure:
         for row in range(min(rows, len(grids[card.name]))):
             for k, tile in enumerate(grids[card.name][row][:10]):
                 canvas.pixels(left + step * k, top + step * row, tile, 2.5)
-    drawn = [f"{named(card)}: {_how(card)}" if _how(card) else named(card) for card in cards]
+    drawn = [f"{named(card)}: {how(card)}" if how(card) else named(card) for card in cards]
     about = t("n = {n} each, seeds 0 to {last}, not chosen", n=10 * rows, last=10 * rows - 1)
     return Figure(
         image=canvas.image,
@@ -84,11 +84,13 @@ def same_seeds(options: Mapping[str, Any]) -> Figure:
     )  # fmt: skip
 
 
-def _how(card: Card) -> str:
-    of = card.metrics.get("samples", {})
-    return (
-        t("{sampler}, {steps} steps", sampler=of["sampler"], steps=of["steps"]) if of.get("sampler") else ""
-    )
+def how(card: Card) -> str:
+    """Sampler, steps and guidance that a diffusion model's stored pictures were drawn with; "" for other models."""
+    if card.task != "diffusion":
+        return ""
+    of = sampling.stored_options(card)
+    return t("{sampler}, {steps} steps, guidance {w}", sampler=of["sampler"], steps=of["steps"],
+             w=f"{of['guidance']:g}")  # fmt: skip
 
 
 def over_training(options: Mapping[str, Any]) -> Figure:
@@ -180,7 +182,7 @@ def denoising(options: Mapping[str, Any]) -> Figure:
     return Figure(
         image=canvas.image,
         evidence=t("n = {n}: seeds {seeds}, not chosen · {name} · {how}", n=len(found["seeds"]), seeds=seeds,
-                   name=named(card), how=found["how"]),
+                   name=named(card), how=how(card)),
         alt=t("Five pictures on their way from noise to picture in {n} steps", n=last),
     )  # fmt: skip
 

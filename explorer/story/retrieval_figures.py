@@ -84,7 +84,7 @@ def duel(options: Mapping[str, Any]) -> Figure:
             canvas.pixels(x, up + 36, pool.images[each], side / 32)
             mark = style.RIGHT_MARK if right else style.WRONG_MARK
             canvas.words(x, up + 44 + side, f"{mark} {pool.classes[pool.labels[each]]}", 15, bold=True,
-                         colour=_ink(right, asked["dark"]))  # fmt: skip
+                         colour=style.verdict_ink(right, asked["dark"]))  # fmt: skip
             canvas.quiet(x, up + 66 + side, f"{found[f'{metric} values'][query, rank]:.3f}", 15)
             canvas.quiet(x, up + 88 + side, duels.moved(moves[int(each)]).translate(ARROW_LETTERS), 15)
     tau = agreement.agreement(*(each[None] for each in ids.values())).tau[0]
@@ -92,16 +92,14 @@ def duel(options: Mapping[str, Any]) -> Figure:
     return Figure(
         image=canvas.image,
         evidence=" · ".join(
-            [named(card), t("pooled, after ReLU"), t("searched: the other n = 499 shipped test pictures"), words]
-        ),
+            [
+                named(card), t("pooled, after the last activation"),
+                t("searched: the other n = 499 shipped test pictures"), words,
+            ]
+        ),  # fmt: skip
         alt=t("The nearest pictures of a {true}: by cosine most are {one}, by Euclidean distance {other}. {words}.",
               true=true, one=said["cosine"], other=said["euclidean"], words=words),
     )  # fmt: skip
-
-
-def _ink(right: bool, dark: bool) -> str:
-    colour = style.RIGHT if right else style.WRONG
-    return style.ON_DARK.get(colour, colour) if dark else colour
 
 
 def knn(options: Mapping[str, Any]) -> Figure:
@@ -113,7 +111,7 @@ def knn(options: Mapping[str, Any]) -> Figure:
     names = {metric: t(words) for metric, words in METRICS.items()}
     evidence = [
         t("n = {n} test pictures ask {m} training pictures", n=f"{value['query_n']:,}", m=f"{value['gallery_n']:,}"),
-        t("pooled, after ReLU"), named(card),
+        t("pooled, after the last activation"), named(card),
     ]  # fmt: skip
     if "head" in value:
         evidence.append(t("the net's own head: {p} %", p=f"{100 * value['head']['accuracy']:.2f}"))

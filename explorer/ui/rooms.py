@@ -1,6 +1,7 @@
 """Rooms: several tabs at the same step of a talk. In memory of this server, few, and forgotten after some hours.
 
 A room has no owner: whoever may lead (reach.allow) and knows its code can move it, whoever knows the code can follow.
+On a public server nobody may lead, so that it has no rooms: with EXPLORER_TOKEN a server that others reach has them.
 """
 
 import secrets

@@ -63,6 +63,9 @@ def _others(story: Story, step: Step) -> None:
     """Open a room, its code and QR code; or leave it."""
     room = rooms.find(st.query_params.get("room"))
     if room is None:
+        if reach.public_mode():
+            telling.say_how_to_lead()
+            return
         if not telling.may_lead():
             st.markdown(t("Here one can only follow: open the address that the presenter shows."))
             return
@@ -89,6 +92,19 @@ def _others(story: Story, step: Step) -> None:
     if telling.may_lead():
         st.link_button(
             t("Presenter's view in a new tab"), address_of(room, notes=True), icon=":material/speaker_notes:"
+        )
+        st.button(t("End the room"), key="close room", on_click=_close, args=(room.code,))
+
+
+def between_talks(room: Room) -> None:
+    """For who leads a room and chooses its next talk: that it is still open, and a way to end it."""
+    if telling.notice(None):
+        st.info(
+            t(
+                "Room {code} is still open: whoever follows waits there, and goes along when you begin a talk.",
+                code=room.code,
+            ),
+            icon=":material/group:",
         )
         st.button(t("End the room"), key="close room", on_click=_close, args=(room.code,))
 

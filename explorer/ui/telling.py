@@ -26,8 +26,12 @@ SQUARE = 350  # pixels
 # In the session: TALK is (story, step, room) of the last step seen, for the way back from other pages; SEEN is the room
 # that it was last in; FOLLOWS says that it came by the code of a room and without the token.
 TALK, SEEN, FOLLOWS = "talk", "room last seen", "follows only"
-# What figures without a checkpoint are about, as names of MODELS: for the cards of papers.
-ABOUT = {"gan-game": ("dcgan",), "taps": ("drn-c-26",)}
+# What figures, and reported figures that name no net, are about, as names in papers.toml: for the cards of papers.
+ABOUT = {
+    "gan-game": ("dcgan",), "taps": ("drn-c-26",), "cam": ("cam",), "contest": ("cam",),
+    "table.semi_supervised_cifar10_4k": ("fixmatch", "mpl"), "fixmatch_simclr": ("fixmatch", "simclr"),
+    "mpl.run_30k": ("mpl",),
+}  # fmt: skip
 _stories = cache.Kept(8)
 _figures = cache.Kept(256)
 _warmed = cache.Kept(64)
@@ -46,6 +50,11 @@ def stories() -> Mapping[str, Story | Broken]:
 def may_lead() -> bool:
     """Whether this visitor may take others along: not a stranger on a public server, nor one who came by a code."""
     return not reach.public_mode() and not st.session_state.get(FOLLOWS)
+
+
+def leads() -> bool:
+    """Whether this tab leads the room of its address: it opened it, and keeps it from one talk to the next."""
+    return {"room", "lead"} <= set(st.query_params) and may_lead()
 
 
 # --- where the talk stands -------------------------------------------------------------------------------------------
@@ -84,11 +93,12 @@ def join(room: Room) -> None:
     widgets.to_url("all", None)
 
 
-def notice(story: Story) -> Room | None:
-    """The room of the address while there is one. Says that it has ended, or what else the address asks for in vain."""
+def notice(story: Story | None) -> Room | None:
+    """The room of the address while there is one. Says that it has ended, or what else the address asks for in vain
+    of a story."""
     room = seen()
     if room is None or rooms.find(room.code):
-        widgets.odd_address(odd(story))
+        widgets.odd_address(odd(story) if story else [])
         return room
     st.info(t("The room has ended."), icon=":material/group_off:")
     if not st.session_state.get(FOLLOWS):  # goes on alone; without the token one stays at this step
@@ -120,15 +130,38 @@ def _press(story: Story, pressed: str) -> None:
 
 
 def leave() -> None:
-    """Back to the list of talks, out of the room. For callbacks."""
-    for key in ("story", "step", "room", "lead", "notes", "all", "part", "seed", "against"):
+    """Back to the list of talks, out of the room. Who leads it keeps it: those who follow wait at the last step, and go
+    along when the next talk begins. For callbacks."""
+    for key in ("story", "step", "notes", "all", "part", "seed", "against"):
+        st.query_params.pop(key, None)
+    if not leads():
+        _out()
+
+
+def _out() -> None:
+    """Out of the room."""
+    for key in ("room", "lead"):
         st.query_params.pop(key, None)
     st.session_state.pop(TALK, None)
 
 
+def wait() -> None:
+    """In a room whose talk cannot be shown, as its file is broken or gone: say so, and stay until it can or the room
+    goes on."""
+    if notice(None):
+        st.info(
+            t("The talk of this room cannot be shown at the moment. The page goes on as soon as it can."),
+            icon=":material/hourglass_empty:",
+        )
+        keep_up(waiting=True)
+
+
 @st.fragment(run_every=EVERY)
-def keep_up() -> None:
-    """In a room: look every second where it is, and go there; once it has ended, the page says so."""
+def keep_up(waiting: bool = False) -> None:
+    """In a room: look every second where it is, and go there; once it has ended, the page says so.
+
+    waiting: for the talk that the room is at, until it can be shown
+    """
     room, asked = rooms.find(st.query_params.get("room")), st.query_params
     if room is None:
         if asked.get("room"):  # else another page has been opened meanwhile
@@ -137,6 +170,17 @@ def keep_up() -> None:
     elif (room.story, str(room.step)) != (asked.get("story"), asked.get("step")):
         join(room)
         st.rerun()
+    elif waiting and isinstance(stories().get(room.story), Story):
+        st.rerun()
+
+
+def say_how_to_lead() -> None:
+    """On a public server, where nobody can open a room, so that there is none to follow either."""
+    st.markdown(
+        t(
+            "To lead a talk here, start the server with EXPLORER_TOKEN=…: whoever gives the token leads, others follow."
+        )
+    )
 
 
 def ask_for_room() -> None:
@@ -150,6 +194,7 @@ def _enter() -> None:
     code = st.session_state["room code"].strip().lower()
     if rooms.find(code):
         leave()
+        _out()
         st.query_params["room"] = code
     else:
         st.session_state["no such room"] = bool(code)
@@ -252,11 +297,13 @@ def _larger(chart: dict[str, Any]) -> dict[str, Any]:
 
 
 def models_of(step: Step) -> list[str]:
-    """The nets that a step is about, as names of MODELS: of its checkpoints, of what was reported, of its figure."""
+    """The nets and methods that a step is about, as papers.toml names them: of its checkpoints, of what was reported,
+    of its figure."""
     cards = cache.cards()
     needed = [cards[name].model for name in step.needs if name in cards]
     told = [reported.figure(key).what.replace("_", "-") for key in step.reported]
-    return [*needed, *told, *ABOUT.get(step.figure, ())]
+    about = [name for key in (step.figure, *step.reported) for name in ABOUT.get(key, ())]
+    return [*needed, *told, *about]
 
 
 def tell(story: Story) -> None:
@@ -345,7 +392,10 @@ def choose(found: Mapping[str, Story | Broken]) -> None:
             )
             st.button(t("Play"), key="play", on_click=widgets.to_url, args=("part", "beat"),
                       icon=":material/sports_esports:")  # fmt: skip
-    ask_for_room()
+    if reach.public_mode():
+        say_how_to_lead()
+    else:
+        ask_for_room()
     for story in found.values():
         if isinstance(story, Broken):
             lines = "\n".join(f"- {widgets.plain(str(problem))}" for problem in story.problems)

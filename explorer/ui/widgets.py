@@ -19,6 +19,7 @@ from explorer.text import Missing, Problem, t
 from explorer.ui import cache
 from explorer.ui.picker import Item, picture_strip
 from explorer.views import pictures
+from explorer.views.figure import GREY
 
 __all__ = [
     "chart", "checkpoint_picker", "download", "empty_state", "from_url", "gallery", "heading", "large_type",
@@ -318,6 +319,11 @@ def strip(
         )
 
 
+def strip_download(images: Sequence[np.ndarray], name: str) -> None:
+    """A button that saves the pictures of a `strip`, in one row, as a PNG of that name."""
+    download("PNG", lambda: pictures.png(pictures.grid(np.stack(images), len(images))), name, "image/png")
+
+
 def gallery(
     items: Sequence[tuple[Picture, str, str]],
     key: str,
@@ -370,7 +376,7 @@ def chart(spec: dict, key: str, alt: str, on_select: Any = None, width: str = "s
     """
     return st.vega_lite_chart(
         None,
-        with_table(_larger(spec) if large_type() else spec),
+        with_table(_legible(_larger(spec) if large_type() else spec)),
         key=key,
         alt=alt,
         on_select=on_select or "ignore",
@@ -387,6 +393,12 @@ def with_table(spec: dict) -> dict:
         return {**spec, "data": {**spec["data"], "values": pa.Table.from_pylist(rows)}}
     except (pa.ArrowInvalid, pa.ArrowTypeError):  # a column of mixed kinds
         return spec
+
+
+def _legible(spec: dict) -> dict:
+    """The chart with labels that can be read: Streamlit writes them on light ground at 3.6:1."""
+    grey, config = {"labelColor": GREY, "titleColor": GREY}, spec.get("config", {})
+    return {**spec, "config": config | {part: grey | config.get(part, {}) for part in ("axis", "legend")}}
 
 
 def _larger(spec: dict) -> dict:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from explorer.text import t
 from explorer.views import style
-from explorer.views.figure import QUIET, percentage, title
+from explorer.views.figure import GREY, percentage, title
 
 Counts = Mapping[
     str, tuple[int, int]
@@ -138,7 +138,7 @@ def dead_chart(name: str, published: Counts, fixed: Counts, dark: bool = False) 
             },
             {
                 "transform": [{"filter": "datum.share < 0.5"}],
-                "mark": {"type": "text", "align": "left", "dx": 6, "dy": 1, "color": QUIET},
+                "mark": {"type": "text", "align": "left", "dx": 6, "dy": 1, "color": GREY},
                 "encoding": {"x": share, **shown},
             },
             {
@@ -280,7 +280,7 @@ def growth_chart(size: int, kernel: int, dilation: int, stride: int, dark: bool 
                         "encoding": {"y": {**y, "field": "size"}},
                     },
                     {
-                        "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -4, "color": QUIET},
+                        "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -4, "color": GREY},
                         "encoding": {"y": {**y, "field": "size"}, "x": {"value": "width"}, "text": {"field": "print"}},
                     },
                 ],
@@ -298,7 +298,7 @@ def growth_chart(size: int, kernel: int, dilation: int, stride: int, dark: bool 
             },
             {
                 "transform": [{"filter": "datum.chosen && datum.layers > 0"}],
-                "mark": {"type": "text", "align": "center", "dy": -10, "color": QUIET},
+                "mark": {"type": "text", "align": "center", "dy": -10, "color": GREY},
                 "encoding": {"x": x, "y": y, "text": {"field": "field", "type": "quantitative", "format": ","}},
             },
         ],

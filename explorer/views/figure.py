@@ -3,7 +3,11 @@
 import html
 import unicodedata
 
-QUIET = "#787C82"  # small grey type, 4:1 against either ground: Streamlit themes a title, not a subtitle
+from explorer.views import style
+
+# Small grey type of a chart, by the ground that it is drawn on: Streamlit themes a title, not a subtitle, and writes
+# the labels of axes on light ground at 3.6:1.
+GREY = {"expr": f"luminance(background) < 0.2 ? '{style.QUIET_ON_DARK}' : '{style.QUIET}'"}
 
 
 def wrapped(sentence: str, width: int = 42) -> list[str]:
@@ -21,7 +25,7 @@ def title(sentence: str, source: str) -> dict:
     """What is seen as the title, n and source as the subtitle."""
     return {
         "text": wrapped(sentence), "subtitle": wrapped(source, 60), "anchor": "start", "frame": "bounds",
-        "subtitleColor": QUIET, "offset": 14, "subtitlePadding": 6,
+        "subtitleColor": GREY, "offset": 14, "subtitlePadding": 6,
     }  # fmt: skip
 
 

@@ -15,12 +15,14 @@ CLASS_COLOURS = (
 # The dark ones, lifted to at least 3:1 against the dark ground #14161A; the hue stays.
 ON_DARK = {"#332288": "#7A6BD6", "#117733": "#2FA35A", "#882255": "#C25A8C", "#AA4499": "#C06BB3"}
 RIGHT, WRONG = "#117733", "#CC6677"
+WRONG_INK = "#B0404F"  # of words on light ground, where WRONG has 3.5:1
 RIGHT_MARK, WRONG_MARK = "✓", "✗"  # colour is never the only sign
 ACCENT, ACCENT_ON_DARK = "#096289", "#5BB8E0"
 CHOSEN = "#E8590C"  # the frame around what was clicked: stands out on cividis, vik and both grounds
 EMPTY = "#8A8A8A22"  # a cell that counts nothing: a breath of grey on either ground
 INK, INK_ON_DARK = "#141619", "#ECEAE4"  # of type in a chart that the theme does not reach
-MUTED = "#8A8A8A"  # guide lines and second thoughts, legible on either ground
+QUIET, QUIET_ON_DARK = "#5B5F66", "#A3A6AC"  # of small grey type, at least 6:1
+MUTED = "#8A8A8A"  # guide lines and marks, 3:1 on either ground: too pale for type
 
 
 def _colours(digits: str) -> tuple[str, ...]:
@@ -63,6 +65,13 @@ def class_colours(count: int, dark: bool = False) -> list[str]:
     """A colour for each of `count` classes; beyond ten they repeat, so names are printed as well."""
     found = [CLASS_COLOURS[k % len(CLASS_COLOURS)] for k in range(count)]
     return [ON_DARK.get(colour, colour) for colour in found] if dark else found
+
+
+def verdict_ink(right: bool, dark: bool = False) -> str:
+    """The ink "#RRGGBB" of words that say whether something is right, at least 4.5:1 on its ground."""
+    if dark:
+        return ON_DARK[RIGHT] if right else WRONG
+    return RIGHT if right else WRONG_INK
 
 
 def table(colours: tuple[str, ...], size: int = 256) -> np.ndarray:

@@ -5,8 +5,9 @@ from axe_playwright_python.sync_playwright import Axe
 
 from tests.browser.harness import PAGES, path_of, settled
 
-MORE = ["story?story=seeing&step=4", "story?story=seeing&step=8", "story?part=beat", "generate?part=draw",
-        "retrieve?part=duel", "evaluate?tab=classes"]  # fmt: skip
+TALK = "story?story=seeing&step=4"
+MORE = [TALK, "story?story=seeing&step=8", f"{TALK}&notes=1", f"{TALK}&all=1", "story?part=beat",
+        "generate?part=draw", "retrieve?part=duel", "evaluate?tab=classes"]  # fmt: skip
 GRAVE = ("serious", "critical")
 
 
@@ -34,6 +35,17 @@ def test_axe_finds_nothing_grave(scheme: str, language: str, server, browser) ->
         settled(page)
         page.wait_for_timeout(1_000)  # charts are drawn, and what fades in has
         found[path] = findings(page)
+    for name, keys in {"papers": ["papers"], "room": ["others", "open-room"]}.items():
+        page.goto(f"{server.url}/{TALK}")
+        for key in keys:
+            settled(page)
+            page.locator(f".st-key-{key} button").first.click()
+        page.wait_for_timeout(1_000)
+        settled(page)
+        assert page.locator('[data-testid="stPopoverBody"]').is_visible()
+        found[name] = findings(page)
+    page.locator(".st-key-close-room button").click()
+    settled(page)
     context.close()
     assert {path: lines for path, lines in found.items() if lines} == {}
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from explorer import checkpoints, data, reported, text
+from explorer.analysis import sampling
 from explorer.data import sheet
 from explorer.story import canvas, figures, steps, stored
 from explorer.story.figures import FIGURES, Figure
@@ -312,13 +313,28 @@ def test_the_shipped_neighbours_are_the_nearest() -> None:
         np.testing.assert_allclose(sign * found[f"{metric} values"], best, atol=2e-2, rtol=1e-2)
 
 
+def test_the_shipped_way_is_drawn_as_the_live_page_begins() -> None:
+    card = checkpoints.read_card("cifar10-ddpm")
+    options = sampling.stored_options(card)
+    said = f"{options['sampler']}, {options['steps']} steps, guidance {options['guidance']:g}"
+    found = figures.figure(step_of("denoising"))
+    assert stored.way(card)["how"] == said and found.evidence.endswith(said)
+    assert f"{card.name} ({card.sha256[:8]}): {said}" in figures.figure(shipped("seeing", 15)).evidence
+    (live,) = (step for step in STORIES["seeing"].steps if step.figure == "denoising")
+    assert live.query["sampler"] == options["sampler"] and live.query["steps"] == str(options["steps"])
+    assert "guidance" not in live.query, "the page begins with the stored one"
+    text.set_language("ko")
+    assert said not in figures.figure(step_of("denoising")).evidence
+
+
 @pytest.mark.slow
 def test_the_shipped_way_out_of_the_noise_is_the_checkpoints() -> None:
-    from explorer.analysis import sampling, trajectory
+    from explorer.analysis import trajectory
 
     card = checkpoints.read_card("cifar10-ddpm")
     found = stored.way(card)
-    again = trajectory.trajectory(checkpoints.load(card.name), found["seeds"].tolist(), **sampling.DEFAULTS)
+    options = sampling.stored_options(card)
+    again = trajectory.trajectory(checkpoints.load(card.name), found["seeds"].tolist(), **options)
     assert np.abs(again.noisy.astype(int) - found["noisy"].astype(int)).mean() < 2
     np.testing.assert_array_equal(again.levels, found["levels"])
 

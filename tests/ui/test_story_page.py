@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import threading
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from explorer import text
@@ -314,6 +316,8 @@ def test_a_room_takes_everyone_along_and_ends() -> None:
 
 
 ENDED = "The room has ended."
+WAITS = "The talk of this room cannot be shown at the moment. The page goes on as soon as it can."
+HOW_TO_LEAD = "start the server with EXPLORER_TOKEN=…"
 
 
 def told(app: AppTest) -> list[str]:
@@ -338,6 +342,73 @@ def test_a_room_behind_the_end_of_its_story_does_not_run_for_ever(
     assert headline(app) == "Step 1" and any("is not here (step)" in info for info in told(app))
     sound(app.button(key="talk next").click().run())
     assert headline(app) == "Step 2" and rooms.find(room.code).step == 2
+
+
+def test_who_leads_takes_the_room_along_to_another_talk() -> None:
+    room = rooms.open_room("seeing", 2)
+    lead, follower = opened(story="seeing", step=2, room=room.code, lead=1), opened(room=room.code)
+    sound(lead.button(key="talk leave").click().run())
+    assert headline(lead) == "Story" and f"Room {room.code} is still open" in told(lead)[0]
+    sound(lead.button(key="play").click().run())  # the game between two talks
+    assert headline(lead) == "Beat the model"
+    sound(lead.button(key="talk leave").click().run())
+    assert headline(sound(follower.run())) == STORIES["seeing"].steps[1].headline["en"]
+    sound(lead.button(key="begin stranger").click().run())
+    for app in (lead, sound(follower.run())):
+        assert headline(app) == STORIES["stranger"].steps[0].headline["en"]
+    # Who only follows leaves the room, and alone.
+    sound(follower.button(key="talk leave").click().run())
+    assert asked(follower, "room") is None and told(follower) == []
+    sound(lead.button(key="talk leave").click().run())
+    sound(lead.button(key="close room").click().run())
+    assert rooms.find(room.code) is None and told(lead) == [] and asked(lead, "lead") is None
+
+
+def test_who_leads_learns_between_two_talks_that_the_room_has_ended() -> None:
+    room = rooms.open_room("seeing", 2)
+    lead = opened(story="seeing", step=2, room=room.code, lead=1)
+    rooms.close(room.code)
+    sound(lead.button(key="talk leave").click().run())
+    assert told(lead) == [ENDED] and asked(lead, "room") is None
+
+
+def test_who_leads_can_type_the_code_of_another_room() -> None:
+    own, other = rooms.open_room("seeing", 2), rooms.open_room("stranger", 3)
+    lead = opened(story="seeing", step=2, room=own.code, lead=1)
+    sound(lead.button(key="talk leave").click().run())
+    sound(lead.text_input(key="room code").set_value(other.code).run())
+    assert headline(lead) == STORIES["stranger"].steps[2].headline["en"] and asked(lead, "lead") is None
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_a_room_whose_talk_breaks_waits_for_it_or_for_the_next(
+    follows: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_STORIES", str(tmp_path))
+    for name in ("mine", "other"):
+        written(tmp_path, name, WHOLE)
+    room = rooms.open_room("mine", 2)
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    app.query_params["room"] = room.code
+    app.session_state[telling.FOLLOWS] = follows
+    assert headline(sound(app.run())) == "Step 2"
+    for breaks in (lambda file: file.write_text("title = "), Path.unlink):
+        breaks(tmp_path / "mine.toml")
+        assert headline(sound(app.run())) == "Story" and WAITS in told(app)
+        assert headline(sound(app.run())) == "Story", "and does not run for ever"
+        written(tmp_path, "mine", WHOLE)
+        # Mended after the page has looked, before its fragment does, every second.
+        seen, first = telling.stories(), iter([{}])
+        with monkeypatch.context() as late:
+            late.setattr(telling, "stories", lambda seen=seen, first=first: next(first, seen))
+            assert headline(sound(app.run())) == "Step 2" and told(app) == []
+    (tmp_path / "mine.toml").unlink()
+    sound(app.run())
+    rooms.move(room.code, "other", 3)
+    assert headline(sound(app.run())) == "Step 3" and asked(app, "story") == "other"
+    (tmp_path / "other.toml").unlink()
+    rooms.close(room.code)
+    assert headline(sound(app.run())) == "Story" and told(app) == [ENDED]
 
 
 def test_the_code_of_a_room_can_be_typed() -> None:
@@ -389,14 +460,52 @@ def test_the_report_is_its_leaders_and_in_their_language(
         taking.whole_report(story, "ko")
 
 
-def test_a_stranger_on_a_public_server_follows_and_does_not_lead(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = rooms.open_room("seeing", 2)
-    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
-    app = opened(room=room.code, notes=1)
+def reached(monkeypatch: pytest.MonkeyPatch, token: str = "") -> None:
+    """As app.py sets it up for a server that other machines reach, with or without a token."""
+    for name in ("EXPLORER_PUBLIC", "EXPLORER_ASK_TOKEN", "EXPLORER_TOKEN"):
+        monkeypatch.setenv(name, token if name == "EXPLORER_TOKEN" else "")  # taken back after the test
+    with monkeypatch.context() as only_here:
+        only_here.setattr(st.config, "get_option", {"server.address": "0.0.0.0"}.get)
+        only_here.setattr(st.config, "set_option", lambda name, value: None)
+        only_here.setattr(st, "App", lambda *args, **kwargs: None)
+        runpy.run_path(str(ROOT / "app.py"))
+
+
+def test_on_a_public_server_nobody_leads_and_the_page_says_how_one_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reached(monkeypatch)
+    assert os.environ["EXPLORER_PUBLIC"] == "1"
+    app = framed(page=PAGE)
+    assert HOW_TO_LEAD in words(app) and not app.text_input
+    app = framed(page=PAGE, story="seeing", step="2", notes="1")
     assert not app.metric, "the notes are the presenter's"
-    sound(app.button(key="talk next").click().run())
-    assert rooms.find(room.code).step == 2
-    assert headline(sound(app.run())) == STORIES["seeing"].steps[1].headline["en"]
+    app.session_state["others"] = True
+    assert HOW_TO_LEAD in words(sound(app.run()))
+    assert not [button for button in app.button if button.key == "open room"]
+    assert rooms._rooms == {}
+
+
+def test_with_a_token_its_owner_leads_and_strangers_follow(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached(monkeypatch, "open sesame")
+    # AppTest has no address of its own for the QR code.
+    monkeypatch.setattr(taking, "address_of", lambda room, notes=False: f"http://a.example/?room={room.code}")
+    assert os.environ["EXPLORER_ASK_TOKEN"] == "1" and not os.environ["EXPLORER_PUBLIC"]
+    owner, stranger = framed(), framed()
+    sound(owner.text_input[1].set_value("open sesame").run())
+    owner.switch_page(PAGE)
+    owner.query_params["story"], owner.query_params["step"] = "seeing", "2"
+    owner.session_state["others"] = True
+    sound(owner.run())
+    sound(owner.button(key="open room").click().run())
+    (code,) = rooms._rooms
+    assert asked(owner, "room") == code and asked(owner, "lead") == "1"
+    sound(stranger.text_input(key="room code").set_value(code).run())
+    story = STORIES["seeing"]
+    assert headline(stranger) == story.steps[1].headline["en"]
+    sound(owner.button(key="talk next").click().run())
+    assert headline(sound(stranger.run())) == story.steps[2].headline["en"]
+    assert not [button for button in stranger.button if button.key.startswith("talk")]
 
 
 # In the frame
@@ -414,8 +523,11 @@ def test_the_way_back_to_the_talk_stands_on_every_page_while_one_is_told() -> No
     assert len(links) == 1 and "step=4" in links[0].query_string
 
 
-def framed(**query: str) -> AppTest:
+def framed(page: str = "", **query: str) -> AppTest:
     app = AppTest.from_file(SHELL, default_timeout=120)
+    if page:
+        app.run()
+        app.switch_page(page)
     for key, value in query.items():
         app.query_params[key] = value
     return sound(app.run())

@@ -1,12 +1,16 @@
 """Colours: read on both grounds, told apart by colour-blind eyes, true to the published maps."""
 
 import itertools
+import re
 
 import matplotlib
 import numpy as np
 import pytest
 
-from explorer.views import style
+from explorer.story import charts, draw
+from explorer.story.canvas import Canvas
+from explorer.views import plane, style
+from explorer.views.figure import GREY, title
 
 LIGHT, DARK = "#FBFAF7", "#14161A"
 
@@ -58,6 +62,47 @@ def test_ink_reads_on_every_colour_of_both_maps():
 def test_the_frame_and_guide_lines_stand_out(ground):
     assert style.contrast(style.CHOSEN, ground) >= 3
     assert style.contrast(style.MUTED, ground) >= 3
+
+
+# Inks of words, on light and on dark ground.
+INKS = {
+    "type": (style.INK, style.INK_ON_DARK),
+    "small type": (style.QUIET, style.QUIET_ON_DARK),
+    "right": tuple(style.verdict_ink(True, dark) for dark in (False, True)),
+    "wrong": tuple(style.verdict_ink(False, dark) for dark in (False, True)),
+    "accent": (style.ACCENT, style.ACCENT_ON_DARK),
+    **{f"arrow {name}": pair for name, pair in plane.COLOURS.items()},
+    **{name: tuple(getattr(draw.LOOKS[dark], name) for dark in (False, True)) for name in ("ink", "quiet")},
+}
+WORDS = {  # charts of a talk, whose words stand on the ground
+    "table": lambda dark: charts.table([("a", "b")], (0.5, 0.5), ("name", "is"), dark),
+    "dots": lambda dark: charts.dots(
+        [{"name": "a", "series": series, "value": k, "print": f"{k} %"} for k, series in enumerate("xy")],
+        "accuracy, %", dark,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_every_ink_of_words_reads_on_its_ground(dark):
+    """WCAG's 4.5:1 for small type: inks by name, and all words of charts as they are drawn on slides, with labels of
+    axes as the page of a talk sets them."""
+    ground, inks = (LIGHT, DARK)[dark], {name: both[dark] for name, both in INKS.items()}
+    assert draw.LOOKS[dark].ground == ground
+    for name, chart in WORDS.items():
+        spec = chart(dark) | {"title": title("What is seen", "n = 3"), "width": 400, "height": 300}
+        for labels in ({}, {"labelColor": GREY, "titleColor": GREY}):
+            config = spec.get("config", {}) | {"axis": labels, "legend": labels}
+            svg = draw.chart_svg(spec | {"config": config}, 400, 300, dark)
+            found = re.findall(r"<text [^>]*fill=\"(.*?)\"", svg)
+            assert len(found) >= 6
+            inks |= {f"{name} {k} {[*labels]}": ink for k, ink in enumerate(found)}
+    canvas = Canvas(dark)
+    canvas.quiet(20, 20, "small type", 40)
+    colours = {f"#{r:02X}{g:02X}{b:02X}" for _, (r, g, b) in canvas.image.getcolors(1 << 20)}
+    inks["canvas, quiet"] = max(colours, key=lambda colour: style.contrast(colour, ground))
+    pale = {name: ink for name, ink in inks.items() if style.contrast(ink, ground) < 4.5}
+    assert pale == {}
 
 
 def test_the_sequential_map_only_gets_lighter_and_the_signed_one_is_palest_in_the_middle():
