@@ -55,6 +55,7 @@ STATES = {  # what each state means to a person
 MOST_LIVE = 4  # jobs at a time that need no device
 MOST_QUEUED = 20  # jobs that have a device or wait for one
 MOST_KEPT = 40  # folders of ended jobs of a kind
+MOST_DRAWN = 300  # of kind "draw": those of all visitors together, up to 200 KB each
 SILENCE = 30.0  # seconds without a heartbeat until a job on another machine counts as gone
 
 
@@ -65,7 +66,7 @@ class JobStatus:
     state: a key of STATES;  progress: 0..1, None when unknown;  message: English, for t(), may be ""
     done, total: the numbers behind `progress`, in the unit `message` names;  error: why it failed
     seconds: since it was submitted, until now or until it ended;  left: seconds to go at the speed so far
-    created: when it was submitted, seconds since 1970
+    created: when it was submitted, seconds since 1970;  key: as `submit` had it
     """
 
     id: str
@@ -79,6 +80,7 @@ class JobStatus:
     seconds: float
     left: float | None
     created: float
+    key: str = ""
 
     @property
     def live(self) -> bool:
@@ -103,7 +105,8 @@ def submit(args: list[str], kind: str, key: str | None = None, device: str = "")
     allow(f"job {kind}")
     key = key or "\0".join(args)
     with _lock():
-        live = [(folder, job) for folder, job in _all() if (seen := _look(folder.name)) and seen.live]
+        seen = [(folder, job, look) for folder, job in _all() if (look := _look(folder.name))]
+        live = [(folder, job) for folder, job, look in seen if look.live]
         for folder, job in live:
             if job.get("key") == key:
                 if (folder / "stop").exists():
@@ -114,7 +117,7 @@ def submit(args: list[str], kind: str, key: str | None = None, device: str = "")
             if public_mode():  # a stranger can stop only those that he started
                 raise Problem("{n} jobs are running; wait for one to end.", n=rivals)
             raise Problem("{n} jobs are running; wait for one to end, or stop one.", n=rivals)
-        _forget_old()
+        _forget_old([(folder, look.kind) for folder, _, look in seen if not look.live])
         now = datetime.now(UTC)
         job_id = f"{kind[:32]}-{now:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         folder = root() / job_id
@@ -258,12 +261,15 @@ def latest(key: str) -> JobStatus | None:
     return _look(_newest().get(key))
 
 
+def latest_of(beginning: str) -> JobStatus | None:
+    """The newest job whose key begins like this, None without any."""
+    found = [folder.name for folder, job in _all_by_age() if job.get("key", "").startswith(beginning)]
+    return _look(found[-1]) if found else None
+
+
 def _newest() -> dict[str, str]:
     """Key -> id of the newest job with it."""
-    return {
-        job.get("key", ""): folder.name
-        for folder, job in sorted(_all(), key=lambda pair: pair[1].get("created", 0))
-    }
+    return {job.get("key", ""): folder.name for folder, job in _all_by_age()}
 
 
 def _look(job_id: str | None) -> JobStatus | None:
@@ -326,6 +332,7 @@ def status(job_id: str) -> JobStatus:
         seconds=max(0.0, (end or created) - created),
         left=_left(state) if name == "running" else None,
         created=created,
+        key=job.get("key", ""),
     )
 
 
@@ -456,17 +463,22 @@ def _all() -> list[tuple[Path, dict]]:
     return [(folder, read_json(folder / "job.json")) for folder in folders if not folder.is_symlink()]
 
 
-def _forget_old() -> None:
-    """Remove the folders of jobs that ended long ago, of each kind by itself: many quick ones push no other out."""
-    ended: dict[str, list[Path]] = {}
-    for folder, _ in _all():
-        if (seen := _look(folder.name)) and not seen.live:
-            ended.setdefault(seen.kind, []).append(folder)
-    for folders in ended.values():
+def _all_by_age() -> list[tuple[Path, dict]]:
+    return sorted(_all(), key=lambda pair: pair[1].get("created", 0))
+
+
+def _forget_old(ended: list[tuple[Path, str]]) -> None:
+    """Remove the folders of jobs that ended long ago, of each kind by itself: many quick ones push no other out.
+
+    ended: (folder, kind) of the jobs that have
+    """
+    for kind in {kind for _, kind in ended}:
+        folders = [folder for folder, of in ended if of == kind]
+        most = MOST_DRAWN if kind == "draw" else MOST_KEPT
         folders.sort(key=lambda folder: folder.stat().st_mtime)
-        for folder in folders[:-MOST_KEPT]:
+        for folder in folders[:-most]:
             shutil.rmtree(folder, ignore_errors=True)
-        for folder in folders[-MOST_KEPT:]:
+        for folder in folders[-most:]:
             sweep(folder, older_than=0)  # what a killed one was just writing
 
 

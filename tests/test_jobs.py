@@ -108,7 +108,7 @@ def test_a_bug_fails_with_its_name_and_the_trace_is_in_the_log():
     job = jobs.submit(["bug"], "test")
     found = jobs.wait(job, 20)
     assert (found.state, str(found.error)) == ("failed", "ZeroDivisionError: of course")
-    assert any("Traceback" in line for line in jobs.logs(job))
+    until(lambda: any("Traceback" in line for line in jobs.logs(job)))  # printed after the state is written
 
 
 @pytest.mark.parametrize("how", ["segfault", "kill"])
@@ -260,9 +260,28 @@ def test_many_jobs_of_one_kind_push_out_none_of_another(monkeypatch: pytest.Monk
     jobs.wait(kept, 20)
     monkeypatch.setattr(jobs, "MOST_KEPT", 1)
     for k in range(3):
-        jobs.wait(jobs.submit(["hello"], "draw", key=str(k)), 20)
-    jobs.submit(["hello"], "draw", key="last")
+        jobs.wait(jobs.submit(["hello"], "score", key=str(k)), 20)
+    jobs.submit(["hello"], "score", key="last")
     assert kept in {job.id for job in jobs.jobs()} and len(jobs.jobs()) == 3
+
+
+def test_more_drawings_are_kept_than_jobs_of_other_kinds(monkeypatch: pytest.MonkeyPatch):
+    """They are small, and all visitors' together."""
+    monkeypatch.setattr(jobs, "MOST_KEPT", 1)
+    monkeypatch.setattr(jobs, "MOST_DRAWN", 2)
+    ended = []
+    for k in range(3):
+        ended.append(jobs.submit(["hello"], "draw", key=str(k)))
+        jobs.wait(ended[-1], 20)
+    last = jobs.submit(["hello"], "draw", key="last")
+    assert {job.id for job in jobs.jobs()} == {*ended[1:], last}
+
+
+def test_the_newest_job_is_found_by_how_its_key_begins():
+    for key in ("perturb blur 0.5", "perturb blur 3", "perturb jpeg 5"):
+        jobs.wait(jobs.submit(["hello"], "perturb", key), 20)
+    assert jobs.latest_of("perturb blur ").key == "perturb blur 3"
+    assert jobs.latest_of("perturb ").key == "perturb jpeg 5" and jobs.latest_of("perturb noise ") is None
 
 
 def test_strangers_wait_for_each_other_and_may_stop_a_drawing(monkeypatch: pytest.MonkeyPatch):

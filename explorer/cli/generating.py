@@ -24,7 +24,12 @@ Sampler = Annotated[
     str | None, typer.Option(help="ddim, dpm or ddpm; without it that of the stored scores. Diffusion only.")
 ]
 Steps = Annotated[
-    int | None, typer.Option(min=1, max=1000, help="Network evaluations a picture. Diffusion only.")
+    int | None,
+    typer.Option(
+        min=1,
+        max=1000,
+        help="Steps from noise to picture; with guidance the net is asked twice in each. Diffusion only.",
+    ),
 ]
 Guidance = Annotated[
     float | None, typer.Option(help="w in u + w (c - u): 1 is plain conditional. Diffusion only.")
@@ -84,7 +89,7 @@ def sample_command(
     finally:
         bar.close()
     found = sampling.whole(found)
-    value = found.how | {"n": n, "seed": seed, "class": wanted, "path": str(out)}
+    value = found.how | {"n": n, "seed": seed, "class": wanted}
     value["milliseconds"] = round(found.milliseconds, 3)
     if rank == 0:
         write_drawn(out, found.images, found.seeds, found.labels, value)
@@ -96,7 +101,7 @@ def sample_command(
         last=seed + n - 1,
         ms=f"{value['milliseconds']:.1f}",
     )
-    return Answer(value, said)
+    return Answer(value | {"path": str(out)}, said)  # not in the file: it is handed on
 
 
 def class_number(classes: tuple[str, ...], text: str) -> int:
@@ -176,7 +181,9 @@ def score_command(
         scores.check_sizes(first.name, first.size, second.name, second.size)
         for side in (first, second):
             together.check_shares(side.n)
-        if second.pictures is not None and first.labels is not None:
+        # A net of digits that was asked for a 3 was not asked for what CIFAR-10 has at that number.
+        alike = first.data in ("", second.data)
+        if second.pictures is not None and first.labels is not None and alike:
             check_told(first.labels, len(second.pictures.classes), first.name)
         extractor = Extractor(choose(device))
         if second.pictures is None:
@@ -186,7 +193,7 @@ def score_command(
         first = first.drawn(bar)
         value = {"a": a, "b": second.name} | first.how | scores.score(first.images, target, extractor, bar)
         if second.pictures is not None:
-            labels = np.full(first.n, -1) if first.labels is None else first.labels
+            labels = first.labels if alike and first.labels is not None else np.full(first.n, -1)
             try:
                 value |= scores.judged(first.images, labels, second.data, device)
             except Problem as problem:  # a damaged classifier: what is computed is worth saying

@@ -62,6 +62,7 @@ def anew(chosen: Chosen, cards: Sequence[Card]) -> None:
                     captions = [t("original"), t("with noise"), t("drawn from there")]
                 alts = [f"{chosen.words}: {caption}, {words}" for caption in captions]
                 widgets.strip([chosen.pixels, *shown], alts, captions, factor)
+                widgets.strip_download([chosen.pixels, *shown], f"{card.name}-anew.png")
 
 
 def _seen(card: Card, pixels: np.ndarray) -> str | None:

@@ -51,6 +51,7 @@ def between(cards: Sequence[Card]) -> None:
                     for k in range(PLACES)
                 ]
                 widgets.strip(list(images), alts, factor=factor)
+                widgets.strip_download(images, f"{card.name}-{a}-to-{b}.png")
         _sums([card for card in cards if card.task in ("vae", "gan")], a, b, wanted, factor)
 
 
@@ -86,7 +87,8 @@ def _sums(cards: Sequence[Card], a: int, b: int, wanted: int | None, factor: int
     st.markdown(
         t(
             "With codes one can reckon, too: the first less the second plus a third, brought back to the length of a "
-            "code. What the first shares with the second goes, what the third has comes."
+            "code, is a code again. Between codes picked for what their pictures show, a difference can carry a "
+            "meaning; random seeds show only that every sum has a picture."
         )
     )
     third = generating.seed(t("Plus seed"), "third", 3)
@@ -100,3 +102,4 @@ def _sums(cards: Sequence[Card], a: int, b: int, wanted: int | None, factor: int
             words = generating.named(card, told)
             st.caption(widgets.plain(words))
             widgets.strip(list(images), [f"{words}: {caption}" for caption in captions], captions, factor)
+            widgets.strip_download(images, f"{card.name}-{a}-less-{b}-plus-{third}.png")

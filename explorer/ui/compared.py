@@ -1,5 +1,8 @@
 """The section "Side by side": the same seeds and classes through every model, what each scores, what the slides say."""
 
+import csv
+import io
+import json
 import shlex
 
 import numpy as np
@@ -17,6 +20,7 @@ from explorer.ui.picker import Item, picture_strip
 from explorer.views import pictures
 
 GRID = "grid.png"
+NONE = "–"  # where nothing was measured
 ROWS = 10  # of a stored grid
 _grids = cache.Kept(32)
 # What each kind of model is, in which the slides see its strength, and in which its weakness.
@@ -36,6 +40,13 @@ KINDS = {
         N_("It learns steadily and draws the most diverse and clearest pictures, the slides find."),
         N_("Many steps for a picture: the slowest."),
     ),
+}
+
+# What of ours speaks of that strength, and of that weakness: keys of `measures`.
+MEASURED = {
+    "vae": (("labels", "speed"), ("sharp", "diverse")),
+    "gan": (("speed", "sharp"), ("repeats", "diverse")),
+    "diffusion": (("sharp", "diverse"), ("speed",)),
 }
 
 
@@ -135,6 +146,7 @@ def _scores(scene: Scene) -> None:
     # In two, so that neither has to be scrolled sideways, which no key can do: how good, and at what price.
     for columns in (made.column_names[:9], [made.column_names[0], *made.column_names[9:]]):
         st.table(made.select(columns), border="horizontal", hide_index=True)
+    _downloads(cards)
     few = [card.name for card in cards if card.metrics.get("samples", {}).get("fid_few")]
     if few:
         st.caption(f"{', '.join(few)}: {t(fid.FEW)}")
@@ -158,6 +170,28 @@ def _scores(scene: Scene) -> None:
     with st.expander(t("What the numbers rest on")):
         for line in overview.evidence(cards):
             st.markdown(line)
+
+
+def _downloads(cards: list[Card]) -> None:
+    """The scores whole, as the cards have them, and the stored grids."""
+    with st.container(horizontal=True):
+        scores = {card.name: card.metrics.get("samples", {}) for card in cards}
+        widgets.download("JSON", lambda: json.dumps(scores, indent=1), "scores.json", "application/json")
+        widgets.download("CSV", lambda: as_csv(cards), "scores.csv", "text/csv")
+        for card in cards:
+            path = checkpoints.root() / card.name / checkpoints.EVALUATION / GRID
+            if path.is_file():
+                widgets.download(f"PNG, {card.name}", path.read_bytes, f"{card.name}.png", "image/png")
+
+
+def as_csv(cards: list[Card]) -> str:
+    """The columns of `score_table`, a line a checkpoint."""
+    columns = score_table(cards)
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(columns)
+    writer.writerows([cell.replace("**", "") for cell in row] for row in zip(*columns.values()))
+    return out.getvalue()
 
 
 def _alarm(of: dict) -> str:
@@ -189,7 +223,7 @@ def _told(make, card: Card) -> str:
     try:
         return make(card, card.metrics.get("samples", {}))
     except (KeyError, TypeError, ValueError):  # not measured, or by an earlier version
-        return "–"
+        return NONE
 
 
 def _reported(scene: Scene) -> None:
@@ -239,18 +273,22 @@ def verdict_lines(cards: list[Card]) -> list[str]:
 
 
 def _kinds(scene: Scene) -> None:
-    """What each kind is, its strength and weakness as the slides have it, and what we measured beside it."""
+    """What each kind is, its strength and weakness as the slides have it, and beside each what we measured."""
     st.subheader(t("Three ways to learn to draw"), anchor=False)
     cards = list(scene.cards.values())
     rows = [
         (
             f"**{overview.NAMES.get(card.model, card.model)}** ({card.name})",
-            *map(t, KINDS[card.task]),
-            measured_words(card),
+            t(KINDS[card.task][0]),
+            *(words_beside(card, *cell) for cell in zip(KINDS[card.task][1:], MEASURED[card.task])),
+            as_training_data(card),
         )
         for card in cards
     ]
-    heads = (t("Model"), t("What it is"), t("Strength"), t("Weakness"), t("Measured here"))
+    heads = (
+        t("Model"), t("What it is"), t("Strength, as the slides see it"), t("Weakness, as the slides see it"),
+        t("As training data, measured here"),
+    )  # fmt: skip
     st.table(
         pa.table({head: [row[k] for row in rows] for k, head in enumerate(heads)}),
         border="horizontal",
@@ -258,17 +296,33 @@ def _kinds(scene: Scene) -> None:
     )
 
 
-def measured_words(card: Card) -> str:
-    """The figures that speak of strength and weakness: speed, sharpness, diversity, labels."""
-    of = card.metrics.get("samples", {})
-    if not of:
-        return t("not scored yet")
-    parts = [t("{ms} ms a picture", ms=f"{of['milliseconds']:.1f}")] if "milliseconds" in of else []
-    if "precision" in of:
-        parts.append(t("precision {p}, recall {r}", p=f"{of['precision']:.2f}", r=f"{of['recall']:.2f}"))
-    if "accuracy_score" in of:
-        parts.append(_accuracy_words(of["accuracy_score"]))
-    return "; ".join(parts)
+def measures(card: Card) -> dict[str, str]:
+    """The figures that speak of strength and weakness, in words; without those that were not measured."""
+    made = {
+        "speed": lambda of: t("{ms} ms a picture", ms=f"{of['milliseconds']:.2g}"),
+        "sharp": lambda of: t("precision {p}", p=f"{of['precision']:.2f}"),
+        "diverse": lambda of: t("recall {r}, coverage {c}", r=f"{of['recall']:.2f}", c=f"{of['coverage']:.2f}"),
+        "labels": lambda of: t("{share} drawn as asked", share=overview.percent(of["judged"]["class_accuracy"])),
+        "repeats": lambda of: t("near-duplicates {share}", share=overview.percent(of["near"]["duplicate_rate"])),
+    }  # fmt: skip
+    return {
+        key: words
+        for key, make in made.items()
+        if (words := _told(lambda _, of, m=make: m(of), card)) != NONE
+    }
+
+
+def words_beside(card: Card, claim: str, keys: tuple[str, ...]) -> str:
+    """What the slides say, and behind it what was measured of it here, in Markdown."""
+    found = measures(card)
+    ours = ", ".join(found[key] for key in keys if key in found)
+    return f"{t(claim)} **{t('Here: {figures}.', figures=ours)}**" if ours else t(claim)
+
+
+def as_training_data(card: Card) -> str:
+    """The classification accuracy score in words."""
+    score = card.metrics.get("samples", {}).get("accuracy_score")
+    return _accuracy_words(score) if score else NONE
 
 
 def _accuracy_words(score: dict) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime import get_instance
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer import jobs, reach
 from explorer.checkpoints import Card
@@ -22,6 +24,7 @@ COUNTS = (16, 32, 64)
 KEPT = 8  # jobs of a session's gallery
 GALLERY = "drawn in this session"
 _read = cache.Kept(64)
+_askers: dict[str, set[str]] = {}  # of live jobs: the sessions that asked; equal drawings are one job
 
 
 def drawing(scene: Scene) -> None:
@@ -32,23 +35,33 @@ def drawing(scene: Scene) -> None:
         )
     )
     asked = _controls(scene)
-    problem = st.session_state.pop("drawing problem", None)
-    if problem:
-        st.error(str(problem), icon=":material/warning:")
-    st.button(t("Draw"), on_click=_start, args=(asked,), type="primary", key="draw", icon=":material/brush:")
+    # No callback: its arguments would be those of the run before, and a number that is typed comes with the click.
+    if st.button(t("Draw"), type="primary", key="draw", icon=":material/brush:"):
+        with widgets.problems():
+            _start(asked)
     shown = drawn.linked()
     if shown:
         compared.one(shown)
-    for job_id in _gallery():
+    gallery = _gallery()
+    there = [job_id for job_id in gallery if _found(job_id)]
+    for job_id in there:
         with widgets.problems():
             _one(job_id)
+    if len(there) < len(gallery):
+        st.caption(
+            t(
+                "Drawings of this session that are no longer kept: {n}. The same controls draw the same pictures "
+                "again.",
+                n=len(gallery) - len(there),
+            )
+        )
 
 
 def _controls(scene: Scene) -> list[str]:
     """What is to be drawn: the words of the command."""
     counts = [str(n) for n in (COUNTS[:1] if reach.public_mode() else COUNTS)]
     most = drawn.most_steps()
-    there = [job_id for job_id in st.query_params.get_all("job") if _kind(job_id)]
+    there = [job_id for job_id in st.query_params.get_all("job") if _found(job_id)]
     generating.note_odd_controls(
         next(iter(scene.cards.values())), most, {"draw_with": scene.cards, "n": counts, "job": there},
         odd=drawn.odd(),
@@ -75,47 +88,58 @@ def _controls(scene: Scene) -> list[str]:
 
 
 def _start(words: list[str]) -> None:
-    """Submit the job and put it first in the gallery (a callback: a Problem is kept for the run to show).
+    """Submit the job and put it first in the gallery; Problem as jobs.submit.
 
     The gallery is changed in place, and before the address: where that or the session's state is written to, the run of
     a visitor who has clicked again ends, and the job would be known to nobody.
     """
     gallery: list[str] = st.session_state.setdefault(GALLERY, [])
-    try:
-        job_id = jobs.submit(words, "draw")
-    except Problem as problem:
-        st.session_state["drawing problem"] = problem
-        return
+    job_id = jobs.submit(words, "draw")
     gallery[:] = [job_id, *(each for each in gallery if each != job_id)][:KEPT]
+    _askers.setdefault(job_id, set()).add(_session())
+    for other in list(_askers):
+        if other != job_id and not ((found := _found(other)) and found.live):
+            _askers.pop(other, None)
     st.query_params["job"] = job_id
 
 
+def _session() -> str:
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
+
+
+def _elsewhere(job_id: str) -> bool:
+    """Whether another session waits for the same drawing. Strangers who have gone may come back: phones fall asleep."""
+    others = _askers.get(job_id, set()) - {_session()}
+    return any(reach.public_mode() or get_instance().is_active_session(other) for other in others)
+
+
 def _gallery() -> list[str]:
-    """The session's jobs that are still there, the newest first, with the one that the address names."""
+    """The session's jobs, the newest first, with the one that the address names; some may be forgotten."""
     found = list(st.session_state.get(GALLERY, []))
     asked = st.query_params.get("job")
-    if asked and asked not in found:
-        found = [asked, *found]
-    if asked and _kind(asked) != "draw":  # one of another section, or none
+    named = _found(asked) if asked else None
+    if asked and not (named and named.kind == "draw"):  # one of another section, or none
         widgets.to_url("job", None)
-    there = [job_id for job_id in found if _kind(job_id) == "draw"][:KEPT]
-    st.session_state[GALLERY] = there
-    return there
+    elif asked and asked not in found:
+        found = [asked, *found]
+    st.session_state[GALLERY] = found[:KEPT]
+    return found[:KEPT]
 
 
-def _kind(job_id: str) -> str:
-    """The kind of a job, "" without one."""
+def _found(job_id: str) -> jobs.JobStatus | None:
+    """How a job stands, None without one."""
     try:
-        return jobs.status(job_id).kind
+        return jobs.status(job_id)
     except Problem:  # forgotten, or typed by a stranger
-        return ""
+        return None
 
 
 def _one(job_id: str) -> None:
     """A job: how far it is, how it ended, or its pictures."""
     found = jobs.status(job_id)
     if found.live:
-        progress.follow(job_id)
+        progress.follow(job_id, _elsewhere)
         return
     if found.state != "done":
         progress.ended(found)

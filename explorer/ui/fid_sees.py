@@ -65,12 +65,7 @@ def _over_n(scene: Scene, offered: list[str]) -> None:
     if not curves:
         _missing(["score", next(iter(scene.cards)), "--store"], scene.data, offered)
         return
-    st.markdown(
-        t(
-            "FID comes out too high when few pictures are drawn, by about c / N. So a number without its N says "
-            "nothing, and numbers of different N do not compare."
-        )
-    )
+    st.markdown(_bias_words(curves))
     n = generating.count_of(t("Pictures"), SIZES, key="of", first=5000)
     scored = scene.cards[next(iter(curves))].metrics["samples"]  # all alike: one data set, one way to score
     reference = fid_of(scored)[1:]
@@ -83,6 +78,26 @@ def _over_n(scene: Scene, offered: list[str]) -> None:
         {"checkpoint": name, "n": n, "fid": value} for name, curve in curves.items() for n, value in curve
     ]
     _download(rows, "fid-over-n")
+
+
+def _bias_words(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """What few pictures do to FID, as far as these curves show it."""
+    shown = [name for name, curve in curves.items() if scores.biased(curve)]
+    if len(shown) == len(curves):
+        return t(
+            "FID comes out too high when few pictures are drawn, by about c / N. So a number without its N says "
+            "nothing, and numbers of different N do not compare."
+        )
+    if not shown:
+        return t(
+            "Where few pictures are drawn, FID can come out too high, by about c / N. On these pictures no bias is "
+            "seen: the c of the fitted lines is no larger than its error."
+        )
+    return t(
+        "Where few pictures are drawn, FID can come out too high, by about c / N. Here that is seen of {names}; of the "
+        "others no bias is seen: the c of the fitted line is no larger than its error.",
+        names=widgets.plain(", ".join(shown)),
+    )
 
 
 def table_of_faults() -> list[dict[str, Any]]:
@@ -107,7 +122,7 @@ def _faults(offered: list[str]) -> None:
     kind = widgets.select(t("Fault"), kinds, key="fault", kind="segmented", bare=True)
     spec = perturbing.PERTURBATIONS[kind]
     _examples(kind, spec)
-    job = jobs.latest(f"perturb {kind}") if not reach.public_mode() else None
+    job = _measured(kind) if not reach.public_mode() else None
     live = (jobs.result(job.id) if job and job.state == "done" else None) or None
     rows = perturbing.of_kind(table_of_faults(), kind)
     if not rows:
@@ -116,27 +131,40 @@ def _faults(offered: list[str]) -> None:
         _charts(kind, spec, rows or [live], live)
     if reach.public_mode():
         return
-    if job and job.live:
-        progress.follow(job.id)
-        return
-    if job and st.query_params.get("job") == job.id:  # whoever asked for it is told how it ended
-        progress.ended(job)
     lacking = _lacking("cifar10")
     if lacking:
         widgets.empty_state(t("To measure another strength, get {name} first.", name=lacking))
         _get(lacking, offered)
-        return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        strength = _strength(kind, spec)
-        st.button(
-            t("Measure it"), on_click=_measure, args=(kind, strength), key="measure",
-            icon=":material/straighten:",
-            help=t("1,000 pictures through Inception: some minutes on a CPU. The first time also the 5,000 real ones "
-                   "that they are compared with: ten minutes more."),
-        )  # fmt: skip
-    problem = st.session_state.pop("fault problem", None)
-    if problem:
-        st.error(widgets.plain(str(problem)), icon=":material/warning:")
+    else:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            strength = _strength(kind, spec)
+            # No callback: its arguments would be those of the run before, and a typed strength comes with the click.
+            clicked = st.button(
+                t("Measure it"), key="measure", icon=":material/straighten:",
+                help=t("1,000 pictures through Inception: some minutes on a CPU. The first time also the 5,000 real "
+                       "ones that they are compared with: ten minutes more."),
+            )  # fmt: skip
+        if clicked:
+            with widgets.problems():
+                _measure(kind, strength)
+            job = _measured(kind)
+    if job and job.live:
+        st.caption(
+            t("Being measured: {fault} {strength}", fault=t(spec.title), strength=job.key.split(" ")[-1])
+        )
+        progress.follow(job.id)
+    elif job and st.query_params.get("job") == job.id:  # whoever asked for it is told how it ended
+        progress.ended(job)
+
+
+def _measured(kind: str) -> jobs.JobStatus | None:
+    """The measurement of a fault that the address names, else the newest that anybody asked for."""
+    beginning, asked = f"perturb {kind} ", st.query_params.get("job")
+    try:
+        found = jobs.status(asked) if asked else None
+    except Problem:  # addresses are typed by strangers, and old jobs are forgotten
+        found = None
+    return found if found and found.key.startswith(beginning) else jobs.latest_of(beginning)
 
 
 def _strength(kind: str, spec: perturbing.Perturbation) -> float:
@@ -168,20 +196,20 @@ def _charts(
     with st.grid(2, min_column_width=300):
         for measure, chart in scores.faults(rows, t(spec.unit), live, dark()).items():
             seen = ", ".join(f"{row['strength']:g} → {row[measure]:.3g}" for row in chart["data"]["values"])
+            seen += f"; {scores.live_words(live, t(spec.title), measure)}" if live else ""
             alt = t("{fault}, {unit}: {value}", fault=t(spec.title), unit=t(spec.unit),
                     value=f"{scores.MEASURES[measure]} {seen}")  # fmt: skip
             widgets.chart(chart, key=f"fault {kind} {measure}", alt=alt)
+    source += f" · {scores.live_words(live, t(spec.title))}" if live else ""
     st.caption(widgets.plain(source))
-    _download(rows, f"fid-{kind}")
+    told = [row | {"measured": "before"} for row in rows if row is not live]
+    _download(told + ([live | {"measured": "here"}] if live else []), f"fid-{kind}")
 
 
 def _measure(kind: str, strength: float) -> None:
-    """Submit the job and put its id into the address (a callback: a Problem is kept for the next run to show)."""
-    try:
-        words = ["perturb", kind, f"{strength:g}"]
-        st.query_params["job"] = jobs.submit(words, "perturb", f"perturb {kind}", device="cpu")
-    except Problem as problem:
-        st.session_state["fault problem"] = problem
+    """Submit the job and put its id into the address; Problem as jobs.submit."""
+    words = ["perturb", kind, f"{strength:g}"]
+    st.query_params["job"] = jobs.submit(words, "perturb", " ".join(words), device="cpu")
 
 
 def _examples(kind: str, spec: perturbing.Perturbation) -> None:
@@ -283,11 +311,21 @@ def _rests_on(name: str, found: dict[str, Any]) -> None:
     if "steps" in found:
         words.append(t("{sampler}, {steps} steps, guidance {w}", sampler=found["sampler"], steps=found["steps"],
                        w=f"{found['guidance']:g}"))  # fmt: skip
+    elif guidance := _guidance(found["rows"]):
+        words.append(t("guidance {w}", w=guidance))
     if "reference_fingerprint" in found:
         words.append(f"{found['reference']} {found['reference_fingerprint'][:12]}")
     if "device" in found:
         words.append(found["device"])
     st.caption(widgets.plain(" · ".join(words)))
+
+
+def _guidance(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The guidance that all rows have, else each row's; empty where none has any."""
+    each = {f"{row['sampler']} {row['steps']}": f"{row['guidance']:g}" for row in rows if "guidance" in row}
+    if len({*each.values()}) < 2:
+        return "".join({*each.values()})
+    return ", ".join(f"{w} ({way})" for way, w in each.items())
 
 
 # --- what is not there ------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """A plain GAN beside a healthy one while they learned: grids, curves and classes at any moment that was kept."""
 
+import json
 from collections.abc import Collection, Container
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import streamlit as st
 from PIL import Image
 
 from explorer import checkpoints
+from explorer.analysis import judge
 from explorer.files import read_json
 from explorer.runs import over_time
 from explorer.text import Problem, t
-from explorer.ui import cache, generating, grids, widgets
+from explorer.ui import cache, generating, grids, overview, widgets
 from explorer.ui.evidence import dark
 from explorer.ui.game import said
 from explorer.ui.generating import Scene
@@ -92,12 +94,15 @@ def _first(names: list[str], chosen: Container[str]) -> str:
 
 
 def _moments(name: str) -> list[dict]:
-    """What a checkpoint keeps of the moments of its training; [] without any."""
+    """What a checkpoint keeps of the moments of its training; only when they were where it has no more than their
+    grids; [] without any."""
     path = checkpoints.root() / name / over_time.FILE
     try:
         stamp = path.stat().st_mtime_ns
     except OSError:
-        return []
+        batch = cache.card(name, "generator").recipe.get("batch")
+        rows = [{"step": step, "images": step * batch} for step in sorted(_grids_of(name))] if batch else []
+        return views.moments_of(rows)
     return _tables.get((str(path), stamp), lambda: views.moments_of(read_json(path).get("rows")))
 
 
@@ -115,26 +120,31 @@ def _over_time(nets: dict[str, list[dict]]) -> None:
             for name, row in now.items():
                 with st.container():
                     _drawn(name, row)
-        for what, spec in views.stack(nets, at, dark()).items():
+        charts = views.stack(nets, at, dark())
+        for what, spec in charts.items():
             widgets.chart(spec, key=f"moments {what}", alt=said(spec))
         classes = cache.card(next(iter(nets)), "generator").classes
         counts = {name: row.get("class_counts") for name, row in now.items()}
         spec = views.histogram(counts, classes, dark())
         if spec:
             widgets.chart(spec, key="moments classes", alt=said(spec))
-        st.caption(t("The orange line is the moment. Its numbers are of the pictures that were kept of it; the "
-                     "discriminator's share is the mean since the moment before."))  # fmt: skip
+        if charts:
+            st.caption(t("The orange line is the moment. Its numbers are of the pictures that were kept of it; the "
+                         "discriminator's share is the mean since the moment before."))  # fmt: skip
+            rows = [{"net": name, **row} for name, found in nets.items() for row in found]
+            widgets.download("JSON", lambda: json.dumps(rows, indent=1), "over-time.json", "application/json")
 
 
 def _drawn(name: str, row: dict) -> None:
     """The stored grid of a net that is nearest to a moment."""
     card = cache.card(name, "generator")
     words = t("{name}, {n} pictures seen", name=name, n=f"{row['images']:,}")
-    if row.get("collapsed") is True:
-        words += " · " + t("collapsed")
-    drawn = (checkpoints.root() / name / checkpoints.EVALUATION / "grids").glob("step-*.png")
-    steps = {int(digits): path for path in drawn if (digits := path.stem.removeprefix("step-")).isdecimal()}
-    step = row.get("step")
+    repeats = row.get("duplicate_rate")
+    if isinstance(repeats, (int, float)) and repeats > judge.REPEATED:
+        words += " · " + t("near-duplicates {share}", share=overview.percent(repeats))
+    elif row.get("collapsed") is True:
+        words += " · " + t("few classes seen")
+    steps, step = _grids_of(name), row.get("step")
     if not steps or not isinstance(step, int):
         st.caption(f"{widgets.plain(words)}  \n{t('No pictures of this moment are stored.')}")
         return
@@ -144,6 +154,12 @@ def _drawn(name: str, row: dict) -> None:
     elif len(card.classes) <= 10:
         words += " · " + t("rows: {classes}", classes=", ".join(card.classes))
     picture(path, words, 3 if widgets.large_type() else 2, turned=True)
+
+
+def _grids_of(name: str) -> dict[int, Path]:
+    """The stored grids of a net by the step that they were drawn after."""
+    drawn = (checkpoints.root() / name / checkpoints.EVALUATION / "grids").glob("step-*.png")
+    return {int(digits): path for path in drawn if (digits := path.stem.removeprefix("step-")).isdecimal()}
 
 
 def picture(path: Path, words: str, factor: int, turned: bool = False) -> None:

@@ -1,6 +1,7 @@
 """Start a job with a button and follow it. The job id stands in the address, so any session can follow it again."""
 
 import contextlib
+from collections.abc import Callable
 from datetime import timedelta
 
 import streamlit as st
@@ -65,8 +66,11 @@ def attached(kind: str) -> JobStatus | None:
 
 
 @st.fragment(run_every=EVERY)
-def follow(job_id: str) -> None:
-    """Draw a live job anew every second; when it has ended, the whole page, which can go on then."""
+def follow(job_id: str, shared: Callable[[str], bool] = lambda _: False) -> None:
+    """Draw a live job anew every second; when it has ended, the whole page, which can go on then.
+
+    shared: whether somebody else waits for it too; then it cannot be stopped here
+    """
     found = jobs.status(job_id)
     if not found.live:
         st.rerun()
@@ -79,12 +83,17 @@ def follow(job_id: str) -> None:
     st.progress(found.progress or 0.0, text=words)
     if reach.public_mode() and f"stop {found.kind}" not in reach.PUBLIC:
         return
-    st.button(t("Stop"), on_click=stop, args=(job_id,), key=f"stop {job_id}", icon=":material/stop:",
+    if shared(job_id):
+        st.caption(t("The same pictures were asked for elsewhere too, so they cannot be stopped here."))
+        return
+    st.button(t("Stop"), on_click=stop, args=(job_id, shared), key=f"stop {job_id}", icon=":material/stop:",
               disabled=found.state == "stopping")  # fmt: skip
 
 
-def stop(job_id: str) -> None:
-    """Ask a job to stop (a callback: it may be gone, or the server public)."""
+def stop(job_id: str, shared: Callable[[str], bool] = lambda _: False) -> None:
+    """Ask a job to stop (a callback: it may be gone, or the server public, or somebody has come to wait for it)."""
+    if shared(job_id):
+        return
     with contextlib.suppress(Problem):
         jobs.ask_to_stop(job_id)
 

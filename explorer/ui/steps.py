@@ -15,7 +15,7 @@ from PIL import Image
 from explorer.analysis import trajectory
 from explorer.checkpoints import Card
 from explorer.text import t
-from explorer.ui import anew, between, cache, drawn, generating, noising, widgets
+from explorer.ui import anew, between, cache, drawn, generating, noising, uploads, widgets
 from explorer.ui.generating import Scene
 from explorer.views import pictures
 from explorer.views.figure import percentage
@@ -34,7 +34,8 @@ def steps(scene: Scene) -> None:
     known, chosen, most = noising.known_pictures(cards[0]), None, min(MOST_STEPS, drawn.most_steps())
     classes = {*cards[0].classes, ""}
     generating.note_odd_controls(
-        cards[0], most, {"picture": {*known, "mine"}, "way": classes, "as": classes},
+        cards[0], most,
+        {"picture": {*known, *(["mine"] if uploads.carried() else [])}, "way": classes, "as": classes},
         {**dict.fromkeys(("from", "to", "third"), (0, generating.MOST_SEED)), "at": (0, most), "level": (0, 999),
          "amount": (0.1, 1)},
     )  # fmt: skip

@@ -35,6 +35,15 @@ def limits(
     return {head: [row[k] for row in rows] for k, head in enumerate(heads)}
 
 
+def biased(curve: Sequence[tuple[int, float]]) -> bool:
+    """Whether FID falls with N by more than the fit can be wrong: the slope of `fid.line` exceeds its standard error,
+    or 0 where two points give none. curve: (N, FID)"""
+    _, slope, error = fid.line(curve)
+    # Of the same residuals: the limit's error is the slope's times the root mean square of 1 / N.
+    each = error / math.sqrt(sum(1 / n**2 for n, _ in curve) / len(curve))
+    return slope > (each if math.isfinite(each) else 0.0)
+
+
 def over_n(
     curves: Mapping[str, Sequence[tuple[int, float]]],
     n: int,
@@ -59,10 +68,15 @@ def over_n(
     ]
     name, curve = next(iter(curves.items()))
     limit, slope, _ = fid.line(curve)
-    words = t(
-        "{name}: FID {value} by {n} pictures, {limit} by endlessly many",
-        name=name, value=f"{limit + slope / n:.1f}", n=f"{n:,}", limit=f"{limit:.1f}",
-    )  # fmt: skip
+    told = {"name": name, "n": f"{n:,}", "limit": f"{limit:.2f}"}
+    measured = dict(curve).get(n)
+    if measured is not None:
+        words = t(
+            "{name}: FID {value} by {n} pictures, {limit} by endlessly many", value=f"{measured:.2f}", **told
+        )
+    else:
+        words = t("{name}: by the fitted line FID {value} by {n} pictures, {limit} by endlessly many",
+                  value=f"{limit + slope / n:.2f}", **told)  # fmt: skip
     colour, shape = _keys("name", list(curves), dark)
     x = {
         "field": "n",
@@ -134,6 +148,13 @@ def fault_words(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     n, m = first["n"], first["reference_n"]
     source = t("n = {n} test pictures each, against {m} training pictures", n=f"{n:,}", m=f"{m:,}")
     return words, cautioned(source, n, m)
+
+
+def live_words(live: Mapping[str, Any], fault: str, measure: str = "fid") -> str:
+    """What the point of now says of one of MEASURES. live: as `faults` has it;  fault: its title"""
+    return t("measured here (diamond): {fault} {strength}, {measure} {value}, n = {n}", fault=fault,
+             strength=f"{live['strength']:g}", measure=MEASURES[measure], value=f"{live[measure]:.3g}",
+             n=f"{live['n']:,}")  # fmt: skip
 
 
 def faults(

@@ -1,13 +1,18 @@
 """The Generate page in Chromium: draw with every kind of model, stop a job, move the scrubber, follow a picture. And
 without a browser: what it costs the server, and two visitors who draw at once."""
 
+import base64
+import io
 import re
 import shutil
+import statistics
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import expect
 
 from benchmarks import rerun_cpu
@@ -52,24 +57,62 @@ def draw(page, address: str, query: str) -> None:
     page.wait_for_url(re.compile("job=draw-"), timeout=SOON)
 
 
+def pixels(image) -> np.ndarray:
+    """The picture that an element of 32x32 pixels shows some whole times enlarged, int (32, 32, 3)."""
+    source = image.get_attribute("src", timeout=SOON)
+    assert source.startswith("data:image/png;base64,")
+    with Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) as found:
+        shown = np.asarray(found.convert("RGB")).astype(int)
+    factor, rest = divmod(len(shown), 32)
+    assert rest == 0 and shown.shape == (32 * factor, 32 * factor, 3)
+    small = shown[::factor, ::factor]
+    assert np.array_equal(small.repeat(factor, 0).repeat(factor, 1), shown)
+    return small
+
+
+def same(image, drawn: np.ndarray) -> None:
+    """An element shows the picture, each value within one level: alone it is drawn by other sums than in a batch."""
+    expect(image).to_have_count(1, timeout=SOON)
+    assert np.abs(pixels(image) - drawn).max() <= 1
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny-vae", "tiny-dcgan", "tiny-ddpm"])
 def test_sixteen_digits_of_each_model_and_one_of_them_followed(
     browser_page, address: str, model: str
 ) -> None:
     page = browser_page
+    page.set_default_timeout(SOON)  # the first page of each kind on a busy machine
     draw(page, address, f"draw_with={model}&seed=5")
     expect(pictures(page)).to_have_count(16, timeout=SOON)
     picture = page.get_by_role("button", name=re.compile("seed 9 "))
-    drawn = picture.locator("img").get_attribute("src")
-    assert drawn.startswith("data:image/png")
+    drawn = pixels(picture.locator("img"))
+    other = page.get_by_role("button", name=re.compile("seed 8 "))
+    assert np.abs(pixels(other.locator("img")) - drawn).max() > 1, "another picture is told from it"
     picture.click()
     page.wait_for_url(re.compile("drawn="))
     settled(page)
+    words = f"drawn by {model}, seed 9: 9"
+    same(page.get_by_role("img", name=re.compile(words)), drawn)
     page.get_by_role("link", name="Where is the evidence?").click()
     page.wait_for_url(re.compile(f"/explain.*drawn={model}"))
     settled(page)
-    expect(page.get_by_text(re.compile(f"drawn by {model}, seed 9: 9")).first).to_be_visible(timeout=SOON)
+    expect(page.get_by_text(re.compile(words)).first).to_be_visible(timeout=SOON)
+    page.goto(
+        f"{page.url}&against=false&grey=false"
+    )  # a map without anything for its class leaves the picture bare
+    settled(page)
+    bare = page.get_by_role("button", name=re.compile("^Map for .*strongest cell -")).first
+    same(bare.locator("img"), drawn)
+    page.go_back()
+    page.wait_for_url(lambda url: "/explain" in url and "against" not in url)
+    page.go_back()
+    page.wait_for_url(re.compile(f"/generate.*drawn={model}"))
+    settled(page)
+    page.get_by_role("link", name=re.compile("pictures are nearest")).click()
+    page.wait_for_url(re.compile(f"/retrieve.*drawn={model}"))
+    settled(page)
+    same(page.get_by_role("img", name=re.compile(f"The query: {words}")), drawn)
 
 
 @pytest.mark.slow
@@ -111,9 +154,21 @@ def test_the_first_view_takes_less_than_a_second_and_runs_no_net(fresh_server) -
 
 @pytest.mark.slow
 def test_a_move_of_the_scrubber_takes_less_than_50_ms(tiny: Server) -> None:
-    median, most = rerun_cpu.scrubbed(tiny)
-    print(f"{median:.1f} ms, at most {most:.1f} ms")
-    assert median < 50
+    class Watched:
+        """The server, as far as `scrubbed` asks it; it asks for the time before and after each move."""
+
+        port = tiny.port
+
+        def cpu_seconds(self) -> float:
+            seen.append(tiny.cpu_seconds())
+            return seen[-1]
+
+    seen: list[float] = []
+    median, most = rerun_cpu.scrubbed(Watched())
+    taken = [1e3 * (after - before) for before, after in zip(seen[::2], seen[1::2])]
+    high = statistics.quantiles(taken, n=10)[-1]
+    print(f"{median:.1f} ms, one in ten above {high:.1f} ms, at most {most:.1f} ms")
+    assert max(taken) == most and median < 50 and high < 100
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ from explorer import jobs
 PAGE = """
 import streamlit as st
 from explorer.ui import drawing
-st.button("Draw", key="draw", on_click=drawing._start, args=(["sample"],))
+if st.button("Draw", key="draw"):
+    drawing._start(["sample"])
 st.title(", ".join(st.session_state.get(drawing.GALLERY, [])))
 """
 

@@ -12,6 +12,7 @@ from explorer import checkpoints, jobs, text
 from explorer.analysis import fid, protocols, samplers
 from explorer.ui import fid_sees
 from tests.analysis.test_sampling import made
+from tests.made_up import SCORES
 from tests.ui.test_generate_page import buttons, sound, words
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,13 +62,109 @@ def test_stored_rows_say_what_they_rest_on_and_what_was_left_out(registry: Path)
     app = opened(model_digits="tiny-ddpm")
     said = words(app)
     assert f"weights {card.sha256[:12]} · seeds 0 to 4999 · dpm, 20 steps, guidance 1.5" in said
-    assert f"weights {card.sha256[:12]} · seeds 0 to 1999 · digits:train abcdef012345" in said
+    assert f"weights {card.sha256[:12]} · seeds 0 to 1999 · guidance 1.5 · digits:train abcdef012345" in said
     assert said.count("A processor, 2 threads") == 2
     assert (
         "tiny-ddpm: Left out, as FID needs at least 500 pictures on either side: 359 test pictures." in said
     )
     assert fid.FEW in said
     assert any("1,438 training pictures" in table.value.to_string() for table in app.table)
+
+
+def test_rows_of_several_guidances_name_each() -> None:
+    rows = [{"sampler": "dpm", "steps": n, "guidance": w} for n, w in ((10, 1.0), (20, 1.5))]
+    assert fid_sees._guidance(rows) == "1 (dpm 10), 1.5 (dpm 20)"
+    assert fid_sees._guidance(rows[:1]) == "1" and fid_sees._guidance([{"n": 5}]) == ""
+
+
+STEEP, FLAT = [[1250, 62.0], [2500, 52.0], [5000, 47.0]], [[1250, 72.0], [2500, 73.0], [5000, 72.5]]
+
+
+@pytest.mark.parametrize(
+    ("vae", "ddpm", "said", "unsaid"),
+    [(STEEP, STEEP, "FID comes out too high", "no bias"), (FLAT, FLAT, "On these pictures no bias is seen", "of tiny"),
+     (FLAT, STEEP, "Here that is seen of tiny-ddpm; of the others no bias", "comes out too high")],
+)  # fmt: skip
+def test_a_bias_is_said_where_the_curves_show_one(vae: list, ddpm: list, said: str, unsaid: str) -> None:
+    for name, curve in (("tiny-vae", vae), ("tiny-ddpm", ddpm)):
+        metrics = {"samples": SCORES | {"fid_curve": curve}}
+        checkpoints.update(name, dataclasses.replace(checkpoints.read_card(name), metrics=metrics))
+    found = words(opened())
+    assert said in found and unsaid not in found
+
+
+# Faults
+
+ROW = {"kind": "blur", "n": 1000, "reference_n": 50_000, "kid": 0.01, "precision": 0.7, "recall": 0.65}
+STORED = [ROW | {"strength": strength, "fid": 40.0 + 50 * strength} for strength in (0, 0.4, 1.2)]
+
+
+def job(key: str, state: str = "running") -> jobs.JobStatus:
+    name = key.replace(" ", "-").replace(".", "-")
+    return jobs.JobStatus(name, "perturb", state, None, "", 0, None, None, 1.0, None, 0.0, key)
+
+
+@pytest.fixture
+def under_way(monkeypatch: pytest.MonkeyPatch) -> list[jobs.JobStatus]:
+    """The jobs there are, the newest last: none at first, and a click adds one."""
+    found: list[jobs.JobStatus] = []
+
+    def submit(words: list[str], kind: str, key: str, device: str) -> str:
+        assert kind == "perturb" and device == "cpu" and key == " ".join(words)
+        found.append(job(key))
+        return found[-1].id
+
+    def status(job_id: str) -> jobs.JobStatus:
+        for each in found:
+            if each.id == job_id:
+                return each
+        raise text.Problem("There is no job {id}.", id=job_id)
+
+    monkeypatch.setattr(jobs, "submit", submit)
+    monkeypatch.setattr(jobs, "status", status)
+    newest = lambda begin: next((each for each in reversed(found) if each.key.startswith(begin)), None)  # noqa: E731
+    monkeypatch.setattr(jobs, "latest_of", newest)
+    monkeypatch.setattr(jobs, "result", lambda job_id: ROW | {"strength": 0.5, "fid": 61.23})
+    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: STORED)
+    return found
+
+
+def test_a_strength_that_is_typed_with_the_click_is_the_one_measured(under_way: list) -> None:
+    app = opened(fault="blur")
+    app.number_input(key="strength blur").set_value(0.5)
+    sound(app.button(key="measure").click().run())
+    assert [each.key for each in under_way] == ["perturb blur 0.5"]
+    assert "Being measured: Blur 0.5" in words(app), "in the run of the click"
+
+
+def test_another_s_measurement_keeps_nobody_from_another_strength(under_way: list) -> None:
+    under_way.append(job("perturb blur 0.5"))  # somebody else's
+    app = opened(fault="blur", strength=3)
+    assert "Being measured: Blur 0.5" in words(app)
+    sound(app.button(key="measure").click().run())
+    assert [each.key for each in under_way] == ["perturb blur 0.5", "perturb blur 3"]
+    assert "Being measured: Blur 3" in words(app)
+    under_way.append(job("perturb blur 1"))
+    assert "Being measured: Blur 3" in words(sound(app.run())), "one's own, not the newest"
+    assert "Being measured: Blur 1" in words(opened(fault="blur"))
+
+
+def test_what_was_measured_here_has_its_words_and_its_row(
+    under_way: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {}
+    download = lambda label, make, name, mime: files.update({name: make()})  # noqa: E731
+    monkeypatch.setattr(fid_sees.widgets, "download", download)
+    assert "measured here" not in words(opened(fault="blur"))
+    assert files["fid-blur.csv"].count("before") == 3 and "here" not in files["fid-blur.csv"]
+    under_way.append(job("perturb blur 0.5", "done"))
+    app = opened(fault="blur")
+    assert "measured here (diamond): Blur 0.5, FID 61.2, n = 1,000" in words(app)
+    alts = [chart.proto.alt for chart in app.get("vega_lite_chart") if chart.proto.alt.startswith("Blur, ")]
+    assert len(alts) == 4 and all("measured here (diamond): Blur 0.5, " in alt for alt in alts)
+    assert [row.split(",")[-3:] for row in files["fid-blur.csv"].splitlines()[-1:]] == [
+        ["0.5", "61.23", "here"]
+    ]
 
 
 def test_no_button_is_offered_where_there_are_too_few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from explorer import jobs, runs, text
-from explorer.files import write_bytes, write_json
+from explorer.files import read_json, write_bytes, write_json
 from explorer.ui import game, language, moments  # noqa: F401 (language: answers ?lang=)
 from tests.made_up import made_up_generator
 from tests.made_up_runs import made_up_run, scans
@@ -115,7 +115,7 @@ def test_the_two_stand_side_by_side_at_the_last_moment_with_words_for_everything
         "The plain DCGAN beside the healthy one", "Watch one collapse", "The game in theory",
     ]  # fmt: skip
     plain, healthy = images(app)
-    assert plain.alt.startswith("Drawn pictures: plain, 64,000 pictures seen · collapsed")
+    assert plain.alt.startswith("Drawn pictures: plain, 64,000 pictures seen · near-duplicates 40.00\u202f%")
     assert "told no class" in plain.alt and "rows: 0, 1, 2" in healthy.alt
     found = charts(app)
     assert len(found) == 5, "three measures, the classes, the game; no FID without Inception's weights"
@@ -133,7 +133,7 @@ def test_the_scrubber_moves_both_to_their_nearest_moments_and_into_the_address(t
     app = sound(scrubber(app).set_value(6_400).run())
     assert address(app, "moment") == "6400"
     plain, healthy = images(app)
-    assert "plain, 6,400 pictures seen" in plain.alt and "collapsed" not in plain.alt
+    assert "plain, 6,400 pictures seen · near-duplicates 20.00\u202f%" in plain.alt
     assert "healthy, 12,800 pictures seen" in healthy.alt
     again = opened(moment="6400")
     assert [image.alt for image in images(again)] == [plain.alt, healthy.alt]
@@ -182,6 +182,24 @@ def test_the_plain_one_alone_is_shown_alone_and_of_several_one_is_chosen(surroun
     assert "worse, 6,400 pictures seen" in images(app)[0].alt
     app = sound(app.selectbox(key="plain").select("plain").run())
     assert "plain, 64,000 pictures seen" in images(app)[0].alt
+
+
+def test_only_repetition_is_told_as_such(two: Path) -> None:
+    """The alarm rings also for pictures that our classifier sorts into few classes, all of them different."""
+    path = two / "plain/evaluation/over_time.json"
+    rows = read_json(path)["rows"]
+    write_json(path, {"rows": [rows[0], rows[1], rows[2] | {"duplicate_rate": 0.0}]})
+    alts = {name: images(opened(moment=str(at)))[0].alt for name, at in (("first", 640), ("last", 64_000))}
+    assert "near-duplicates" not in alts["last"] and "few classes seen" in alts["last"]
+    assert "few classes seen" not in alts["first"] and "near-duplicates" not in alts["first"]
+
+
+def test_a_net_with_no_more_than_its_grids_can_still_be_scrubbed(surroundings: Path) -> None:
+    made_up_gan(surroundings, "plain", MOMENTS["plain"], recipe={"batch": 64})
+    (surroundings / "plain/evaluation/over_time.json").unlink()
+    app = opened(moment="6400")
+    assert "plain, 6,400 pictures seen" in images(app)[0].alt
+    assert not any("orange line" in part.value for part in app.caption), "there is no curve"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from explorer.runs.scoring import GRID, png
 from explorer.text import Problem
 from explorer.ui import (  # noqa: F401 (language: answers ?lang=)
     compared,
+    drawing,
     drawn,
     fid_sees,
     generating,
@@ -231,14 +233,14 @@ def test_a_verdict_names_its_figures_and_how_far_the_slides_recipe_went() -> Non
 def test_the_accuracy_score_stands_beside_that_of_real_pictures() -> None:
     score = {"accuracy": 0.62, "n": 10_000, "trained_on": 5000}
     card = dataclasses.replace(pair()[0], metrics={"samples": {"accuracy_score": score}})
-    assert "against" not in compared.measured_words(card), "of an earlier version"
+    assert "against" not in compared.as_training_data(card), "of an earlier version"
     score |= {"real": 0.8, "real_trained_on": 5000}
-    assert "only 5,000 of its pictures" in compared.measured_words(card)
-    assert compared.measured_words(card).endswith(
+    assert "only 5,000 of its pictures" in compared.as_training_data(card)
+    assert compared.as_training_data(card).endswith(
         "10,000 real ones, against 80.00\u202f% with as many real pictures"
     )
     score["real_trained_on"] = 1438
-    assert compared.measured_words(card).endswith("against 80.00\u202f% with 1,438 real pictures")
+    assert compared.as_training_data(card).endswith("against 80.00\u202f% with 1,438 real pictures")
 
 
 def test_without_a_scored_pair_one_sentence_stands_for_the_claims(
@@ -336,7 +338,87 @@ def test_a_job_draws_what_its_seeds_say_and_lands_in_the_gallery() -> None:
     ]
     again = opened(part="draw", job=job_id)
     assert any(strip["items"] for strip in strips(again)), "a link shows the same pictures"
-    assert jobs.result(job_id)["path"].startswith(str(jobs.root() / job_id))
+    path = Path(jobs.result(job_id)["path"])
+    assert path.is_relative_to(jobs.root() / job_id)
+    with np.load(path) as file:  # what is handed out to strangers
+        how = bytes(file["how"]).decode()
+    assert "tiny-ddpm" in how and str(jobs.root()) not in how and "path" not in json.loads(how)
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The words of each drawing that was asked for; all are one job that is under way."""
+    found: list[list[str]] = []
+    live = jobs.JobStatus("draw-1", "draw", "running", 0.25, "", 1, 4, None, 1.0, None, 0.0)
+
+    def status(job_id: str) -> jobs.JobStatus:
+        if job_id == "draw-1" and found:
+            return live
+        raise Problem("There is no job {id}.", id=job_id)
+
+    monkeypatch.setattr(jobs, "submit", lambda words, kind: found.append(words) or "draw-1")
+    monkeypatch.setattr(jobs, "status", status)
+    monkeypatch.setattr(drawing, "_askers", {})
+    return found
+
+
+def test_a_seed_that_is_typed_with_the_click_is_the_one_drawn(asked: list) -> None:
+    app = opened(part="draw", draw_with="tiny-vae")
+    app.number_input(key="seed").set_value(42)
+    sound(app.button(key="draw").click().run())
+    assert asked == [["sample", "tiny-vae", "--n", "16", "--seed", "42"]]
+    assert app.query_params["job"] in ("draw-1", ["draw-1"]) and app.get("progress"), (
+        "in the run of the click"
+    )
+
+
+def test_nobody_stops_a_drawing_that_somebody_else_waits_for(
+    asked: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = opened(part="draw", draw_with="tiny-vae")
+    sound(app.button(key="draw").click().run())
+    assert "stop draw-1" in buttons(app)
+    here = {"another"}
+    pages = SimpleNamespace(is_active_session=here.__contains__)
+    monkeypatch.setattr(drawing, "get_instance", lambda: pages)
+    drawing._askers["draw-1"].add("another")  # with the same controls, and so it is the same job
+    sound(app.run())
+    assert "stop draw-1" not in buttons(app)
+    assert any("asked for elsewhere too" in part.value for part in app.caption)
+    assert "25 %" in app.get("progress")[0].proto.text
+    here.clear()
+    assert "stop draw-1" in buttons(sound(app.run())), "its page is closed"
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    assert "stop draw-1" not in buttons(sound(app.run())), "a stranger may come back to it"
+    drawing._askers["draw-1"].discard("another")
+    app = sound(app.run())
+    stopped: list[str] = []
+    monkeypatch.setattr(jobs, "ask_to_stop", stopped.append)
+    drawing._askers["draw-1"].add("another")  # after the button was drawn
+    sound(app.button(key="stop draw-1").click().run())
+    assert not stopped
+    drawing._askers["draw-1"].discard("another")
+    sound(sound(app.run()).button(key="stop draw-1").click().run())
+    assert stopped == ["draw-1"]
+
+
+def test_a_drawing_that_is_kept_no_longer_is_said_to_be(asked: list) -> None:
+    app = opened(part="draw", draw_with="tiny-vae")
+    sound(app.button(key="draw").click().run())
+    assert "no longer kept" not in words(app)
+    asked.clear()  # the job with them
+    for _ in range(2):
+        assert "Drawings of this session that are no longer kept: 1." in words(sound(app.run()))
+
+
+def test_a_refused_drawing_is_one_sentence(asked: list, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(words: list[str], kind: str) -> str:
+        raise Problem("{n} jobs are running; wait for one to end.", n=2)
+
+    monkeypatch.setattr(jobs, "submit", refuse)
+    app = opened(part="draw").button(key="draw").click().run()
+    assert not app.exception and ["2 jobs are running" in part.value for part in app.error] == [True]
+    assert not sound(app.run()).error and "no longer kept" not in words(app)
 
 
 @pytest.fixture
@@ -539,11 +621,11 @@ def test_a_fault_is_measured_in_turn_with_trainings_and_tells_only_who_asked(
     monkeypatch.setattr(jobs, "submit", lambda *args, **named: asked.append((args, named)) or "perturb-1")
     app = opened(part="fid", fault="blur", strength=0.5)
     sound(app.button(key="measure").click().run())
-    assert asked == [((["perturb", "blur", "0.5"], "perturb", "perturb blur"), {"device": "cpu"})]
+    assert asked == [((["perturb", "blur", "0.5"], "perturb", "perturb blur 0.5"), {"device": "cpu"})]
     failed = jobs.JobStatus(
         "perturb-1", "perturb", "failed", None, "", 0, None, text.Problem("It broke."), 1.0, None, 0.0
     )
-    monkeypatch.setattr(jobs, "latest", lambda key: failed if key == "perturb blur" else None)
+    monkeypatch.setattr(jobs, "latest_of", lambda begin: failed if begin == "perturb blur " else None)
     monkeypatch.setattr(jobs, "logs", lambda job_id, tail: [])
     opened(part="fid", fault="blur")
     assert [part.value.replace("\\", "") for part in app.run().error] == ["It broke."]
@@ -647,12 +729,37 @@ def test_every_section_in_both_languages(part: str, lang: str) -> None:
 @pytest.mark.parametrize(
     "value", ["-1", "999999999999", "nan", "x", "<b>", "tiny-vae", "", "1e9", "../..", "０"]
 )
-def test_hostile_addresses_give_the_defaults(value: str) -> None:
-    keys = ("part", "data", "model_digits", "row", "drawn", "draw_with", "n", "class", "seed", "sampler", "steps",
-            "guidance", "job", "of", "fault", "strength")  # fmt: skip
-    for part in ("compare", "draw", "fid"):
-        opened(**{**dict.fromkeys(keys, value), "part": part})
-    opened(**dict.fromkeys(keys, value))
+def test_hostile_addresses_give_the_defaults_and_are_named(value: str, all_here: None) -> None:
+    shared, diffusion = {"part", "data", "model_digits"}, {"draw_with": "tiny-ddpm"}
+    shared -= {"model_digits"} if value == "tiny-vae" else set()  # then all else would be of another model
+    own = {
+        "compare": {"row", "drawn"},
+        "draw": {"drawn", "n", "class", "seed", "sampler", "steps", "guidance", "job"},
+        "fid": {"of", "fault", "strength"},
+    }
+    right = {  # of these the value is one
+        "": {"model_digits", "class"}, "０": {"seed", "guidance", "strength"},
+    }.get(value, set())  # fmt: skip
+    apps = {}
+    for part, keys in own.items():
+        app = apps[part] = opened(**dict.fromkeys({*shared, *keys}, value) | {"part": part} | diffusion)
+        named = [
+            name for info in app.info for name in info.value.partition("(")[2].partition(")")[0].split(", ")
+        ]
+        assert sorted(named) == sorted({*shared, *keys} - {"part"} - right)
+        assert app.selectbox(key="data").value == "digits"
+        assert len(app.multiselect(key="model_digits").value) == (3 if value else 0)  # emptied: all are shown
+    assert apps["compare"].slider(key="row").value == 1
+    draw, fid = apps["draw"], apps["fid"]
+    assert draw.segmented_control(key="n").value == "16" and draw.selectbox(key="class").value == ""
+    assert draw.number_input(key="seed").value == 0 and draw.selectbox(key="sampler").value == "dpm"
+    assert draw.slider(key="steps").value == 2 and draw.slider(key="guidance").value == (
+        0 if value == "０" else 1
+    )
+    assert fid.select_slider(key="of").value == 5000 and fid.segmented_control(key="fault").value == "blur"
+    assert fid.number_input(key="strength blur").value == (0 if value == "０" else 0.6)
+    app = opened(**dict.fromkeys({*shared, *own["compare"]}, value))
+    assert "part" in app.info[0].value and app.segmented_control(key="part").value == "compare"
 
 
 def test_a_model_or_a_job_that_is_not_there_is_said_to_be() -> None:

@@ -328,5 +328,17 @@ def test_nothing_in_the_address_breaks_it(value: str) -> None:
     assert app.slider(key="steps").value == 20 and app.slider(key="guidance").value == 1
     assert app.selectbox(key="class").value == "" and app.select_slider(key="at").value == 10
     assert app.slider(key="amount").value == 0.5 and app.number_input(key="third").value == 3
-    if value:
-        assert any("not here" in part.value for part in app.info)
+    (notice,) = app.info
+    named = notice.value.partition("(")[2].partition(")")[0].split(", ")
+    assert sorted(named) == sorted({*KEYS} - ({"class", "way", "as"} if not value else set()))
+
+
+def test_a_picture_of_one_s_own_is_known_only_where_one_was_brought() -> None:
+    app = opened(("tiny-vae",), picture="mine")
+    assert ["(picture)" in part.value for part in app.info] == [True]
+    assert app.selectbox(key="picture").value == "test-0" and not sound(app.run()).info
+    out = io.BytesIO()
+    Image.new("RGB", (32, 32), "red").save(out, "PNG")
+    app.file_uploader(key="files").set_value(("mine.png", out.getvalue(), "image/png"))
+    for _ in range(2):
+        assert sound(app.run()).selectbox(key="picture").value == "mine" and not app.info
