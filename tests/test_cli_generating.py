@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from explorer import checkpoints, data, runs
-from explorer.analysis import examination, sampling, scores
+from explorer.analysis import examination, fid, sampling, scores
+from explorer.analysis.inception import NO_CLASSIFIER
 from explorer.cli.generating import scores_in_words
 from explorer.data import cifar10
 from explorer.data.drawn import packed_drawn, read_drawn
@@ -304,9 +306,20 @@ def test_a_damaged_judge_does_not_cost_the_fid(
     np.savez(tmp_path / "a.npz", images=data.load("digits", "train").images[:500].transpose(0, 2, 3, 1))
     code, said, _ = run("score", tmp_path / "a.npz", "digits:train", "--json")
     value = json.loads(said)
-    assert code == 0 and value["fid"] > 0 and value["without"] == ["The judge is damaged."]
+    assert code == 0 and value["fid"] > 0 and value["without"] == [NO_CLASSIFIER, "The judge is damaged."]
     code, said, _ = run("score", tmp_path / "a.npz", "digits:train")
     assert code == 0 and "FID-500" in said and said.splitlines()[-1] == "The judge is damaged."
+
+
+def test_nets_of_other_data_are_not_judged_by_what_they_were_told(
+    run, registry: Path, small: None, monkeypatch
+) -> None:
+    made_up_generator(registry, "elsewhere", data="cifar10")
+    asked = []
+    monkeypatch.setattr(scores, "judged", lambda images, labels, *_: asked.append(labels[:3].tolist()) or {})
+    for name in ("tiny-vae", "elsewhere"):
+        assert run("score", name, "digits:train", "--n", 500)[0] == 0
+    assert asked == [[0, 1, 2], [-1, -1, -1]]
 
 
 def test_a_run_s_checkpoint_can_be_scored_by_its_folder(run, registry: Path, small: None) -> None:
@@ -342,23 +355,24 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
     monkeypatch.setattr("explorer.runs.over_time.MOMENTS", {1, 3})
     words = ["--set", "width=16", "--set", "batch=256", "--set", "holdout=140", "--run", "mine"]
     assert run("train", "--model", "dcgan", "--data", "digits", "--epochs", 4, *words)[0] == 0
-    steps = [5, 10, 15, 20]
     assert sorted(path.stem for path in (runs.folder_of("mine") / "drawn").iterdir()) == [
-        f"step-{steps[at]:08d}" for at in (0, 2)
-    ]
+        "step-00000005", "step-00000015", "step-00000020",
+    ], "the last evaluation is kept too"  # fmt: skip
     code, _, said = run("runs", "publish", "mine", "drawn")
     assert code == 0, said
+    shipped = checkpoints.read_card("drawn").recipe["step"]
+    steps = sorted({5, 15, 20, shipped})
     rows = json.loads((registry / "drawn/evaluation/over_time.json").read_text())["rows"]
-    assert [row["step"] for row in rows] == [5, 15] and [row["images"] for row in rows] == [1280, 3840]
+    assert [(row["step"], row["images"]) for row in rows] == [(step, 256 * step) for step in steps]
     metrics = runs.metrics("mine")
-    for row, after in zip(rows, (1, 3)):
+    for row, after in zip(rows, (step // 5 for step in steps)):
         assert row["n"] == row["fid_n"] == 1000 and row["fid"] > 0 and sum(row["class_counts"]) == row["n"]
         assert 0 <= row["d_accuracy"] <= 1 and 0 <= row["duplicate_rate"] <= 1 and row["epoch"] == after
         told = next(each for each in metrics if each["step"] == row["step"])
         assert row["held_out_kid"] == told["held_out_kid"]
     assert sorted(path.stem for path in (registry / "drawn/evaluation/grids").iterdir()) == [
-        "step-00000005", "step-00000015",
-    ]  # fmt: skip
+        f"step-{step:08d}" for step in steps
+    ]
 
 
 def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry: Path, small: None) -> None:
@@ -367,25 +381,61 @@ def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry:
     over_time.keep(runs.folder_of("mine"), 30, 1, (digits.images, digits.labels))
     # As runs kept them that did not keep the labels.
     (runs.folder_of("mine") / "drawn/step-00000120.npz").write_bytes(packed_drawn(digits.images))
-    about = {"model": "dcgan", "task": "gan", "model_args": {"width": 16}, "metrics": {"samples": {"n": 7}}}
+    about = {
+        "model": "dcgan", "task": "gan", "model_args": {"width": 16}, "metrics": {"samples": {"n": 7}},
+        "recipe": {"step": 60},
+    }  # fmt: skip
     made_up_generator(registry, "there", created=config["created"], **about)
     made_up_generator(registry, "other", created="2020-01-01T00:00:00Z", **about)
     code, said, _ = run("runs", "moments", "mine", "there", "--json")
     rows = json.loads(said)
-    assert (
-        code == 0 and [row["step"] for row in rows] == [30, 120] and all(row["fid_n"] == 600 for row in rows)
-    )
-    assert rows[0]["class_accuracy"] > 0.9 and rows[1]["class_accuracy"] is None
+    assert code == 0 and [(row["step"], row["fid_n"]) for row in rows] == [(30, 600), (60, 1000), (120, 600)]
+    assert rows[0]["class_accuracy"] > 0.9 and rows[2]["class_accuracy"] is None
+    assert [row["images"] // row["step"] for row in rows] == [config["recipe"]["batch"]] * 3
     assert json.loads((registry / "there" / over_time.FILE).read_text())["rows"] == rows
     assert [path.stem for path in sorted((registry / "there/evaluation/grids").iterdir())] == [
-        "step-00000030", "step-00000120",
+        "step-00000030", "step-00000060", "step-00000120",
     ]  # fmt: skip
     assert checkpoints.load("there", "cpu").card.metrics == about["metrics"], "its own scores stay"
+    code, said, _ = run("runs", "moments", "mine", "there")
+    head, *lines = said.splitlines()
+    assert code == 0 and "FID-600 against 1,438 train  FID-1k against 1,438 train" in head
+    assert f"{rows[1]['fid']:.4f}" in lines[1] and lines[-1] == fid.FEW
     code, _, said = run("runs", "moments", "mine", "other")
     assert code == 1 and "other was not made of the run mine." in said
     shutil.rmtree(runs.folder_of("mine") / "drawn")
     code, _, said = run("runs", "moments", "mine", "there")
     assert code == 1 and "kept no pictures" in said
+
+
+@pytest.mark.parametrize("shipped", [30, 120])
+def test_the_shipped_weights_are_a_moment_once(registry: Path, small: None, shipped: int) -> None:
+    """Drawn with them, whether or not the run kept that moment; its grid and the run's last one are there."""
+    folder = runs.folder_of(made_up_run("mine", "dcgan"))
+    digits = data.load("digits", "train").take(np.arange(600))
+    for evaluation, step in ((1, 30), (2, 60)):
+        over_time.keep(folder, step, evaluation, (digits.images, digits.labels))
+    over_time.keep(folder, 90, 5, (digits.images, digits.labels))
+    card = made_up_generator(
+        registry, "there", model="dcgan", task="gan", model_args={"width": 16}, recipe={"step": shipped},
+        created=runs.config_of("mine")["created"],
+    )  # fmt: skip
+    rows = over_time.store("mine", "there")
+    assert [row["step"] for row in rows] == sorted({30, 60, shipped}), "90 was neither a moment nor the last"
+    (own,) = (row for row in rows if row["step"] == shipped)
+    loaded = checkpoints.load("there", "cpu")
+    drawn = sampling.draw(loaded, np.arange(1000))
+    told = scores.judged(drawn.images, drawn.labels, "digits", "cpu")
+    assert own["n"] == 1000 and own["class_counts"] == list(told["judged"]["class_counts"])
+    assert own["nearest_ratio"] == pytest.approx(told["near"]["nearest_ratio"], rel=1e-3)
+    assert all(row["n"] == 600 for row in rows if row is not own)
+    grids = {path.stem for path in (registry / "there/evaluation/grids").iterdir()}
+    assert grids == {f"step-{step:08d}" for step in (30, 60, 120, shipped)}
+    with Image.open(registry / f"there/evaluation/grids/step-{shipped:08d}.png") as image:
+        pixels = np.asarray(image)
+    assert pixels.shape == (160, 320, 3), "five rows, a column for each class"
+    want = sampling.draw(loaded, [13], wanted=3).images[0].transpose(1, 2, 0).astype(int)
+    assert np.abs(pixels[32:64, 96:128] - want).max() <= 1 and card.sha256 == loaded.card.sha256
 
 
 def test_an_alarm_is_said_by_its_reasons() -> None:

@@ -13,7 +13,7 @@ from explorer.device import identity
 from explorer.text import N_, Problem
 
 COUNT = 5_000
-DRAWING = N_("Drawing (network evaluations)")
+DRAWING = N_("Drawing (steps)")
 ROWS = 10  # of the stored grid, a column for each class
 Step = Callable[[int, int, str], None]
 
@@ -56,6 +56,7 @@ def examine(
     } | options
     if target is not None:
         found |= scores.score(drawn.images, target, extractor, on_step)
+        without += found.pop("without", [])
         found[f"fid_{_thousands(found['fid_n'])}_train{_thousands(found['reference_n'])}"] = found["fid"]
     try:
         found |= scores.judged(drawn.images, drawn.labels, data, str(device))

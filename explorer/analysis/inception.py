@@ -40,6 +40,10 @@ E = (
 BRANCHES = dict(zip(source.BLOCKS, (A, A, A, B, C, C, C, C, D, E, E)))
 SMALLER = ("6a", "7a")  # the last layer of every branch and the pool take steps of two, without padding
 EXTRACTING = N_("Inception features (pictures)")
+NO_CLASSIFIER = N_(
+    "These Inception weights came without their classifier, so there is no Inception Score; "
+    "FID, KID, precision and recall do not need it."
+)
 EXACT = threading.Lock()  # the switch of TF32 is one for the whole process
 Step = Callable[[int, int, str], None]  # (pictures done, of how many, what: an English sentence for t())
 
@@ -143,10 +147,7 @@ class Extractor:
     def logits(self, features: np.ndarray) -> np.ndarray:
         """float32 (N, 1008) for the Inception Score, without a bias, as it is defined; Problem without a classifier."""
         if not self.classifies:
-            raise Problem(
-                "These Inception weights came without their classifier, so there is no Inception Score; "
-                "FID, KID, precision and recall do not need it."
-            )
+            raise Problem(NO_CLASSIFIER)
         return features @ self.fc.numpy().T
 
     def _forward(self, images: torch.Tensor) -> torch.Tensor:

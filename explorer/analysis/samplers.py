@@ -27,7 +27,7 @@ TABLE = (
 )  # fmt: skip
 COUNT = 2_000
 FILE = f"{EVALUATION}/samplers.json"
-DRAWING = N_("Drawing with every sampler (network evaluations)")
+DRAWING = N_("Drawing with every sampler (steps)")
 Step = Callable[[int, int, str], None]
 
 

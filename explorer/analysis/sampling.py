@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 MOST_GUIDANCE = 20.0
-# What a diffusion model draws with unless told otherwise: what our stored scores were made with.
+# What a diffusion model draws with unless it is told otherwise or has stored scores (see `stored_options`).
 DEFAULTS: dict[str, Any] = {"sampler": "dpm", "steps": 20, "guidance": 1.0}
 
 
@@ -110,7 +110,8 @@ def draw(
 ) -> Samples:
     """Draw a picture for each seed in float32; `options` as `options_for` gives them.
 
-    on_step: told (network evaluations done, all of them), a batch counting as its pictures times the steps
+    on_step: told (steps done, all of them), a batch counting as its pictures times the steps; with a guidance other
+        than 0 and 1 the net is evaluated twice in a step
     on_noise: told (steps done, steps, the noisy pictures, the guess of the pictures, uint8) of each batch
     The model's lock is taken for a batch at a time. Problem for a classifier, and for what `options` cannot be.
     """

@@ -17,11 +17,11 @@ import numpy as np
 
 from explorer import checkpoints, files
 from explorer.analysis import fid, judge, kid, manifold, memorisation, predict, reference, together
-from explorer.analysis.inception import WIDTH, Extractor
+from explorer.analysis.inception import NO_CLASSIFIER, WIDTH, Extractor
 from explorer.analysis.inception_score import inception_score
 from explorer.data import ImageSet, digits, load
 from explorer.data.inception import VERSION
-from explorer.text import N_, Problem
+from explorer.text import N_, Problem, t
 
 SAMPLE = 5_000  # pictures of the data set that KID, precision and recall compare with
 PART = 2_500  # pictures between two savings of the reference
@@ -81,7 +81,12 @@ def _statistics(pictures: ImageSet, extractor: Extractor, on_step: Step | None) 
             if on_step:
                 on_step(min(first + k * world, len(pictures)), len(pictures), REFERENCE)
 
-        found = together.added(fid.statistics(extractor.features(part[rank::world], step)))
+        own = part[rank::world]
+        if len(own):
+            found = fid.statistics(extractor.features(own, step))
+        else:  # the last part has fewer pictures than there are processes, and the others wait for this one
+            found = fid.Statistics(0, np.zeros(WIDTH), np.zeros((WIDTH, WIDTH)))
+        found = together.added(found)
         done = done + found if done else found
         if rank == 0:
             files.write_bytes(partial, reference.pack(done))
@@ -97,8 +102,9 @@ def _unpacked(partial: Path) -> fid.Statistics | None:
     return None
 
 
-def sample_of(pictures: ImageSet) -> np.ndarray:
-    """Which pictures of a split stand for it, at most SAMPLE: torch-fidelity's, ascending as it reads them."""
+def sample_of(pictures: ImageSet | np.ndarray) -> np.ndarray:
+    """Which pictures of a set stand for it, at most SAMPLE: torch-fidelity's, ascending as it reads them, on which the
+    subsets of KID depend."""
     n = len(pictures)
     return np.sort(np.random.RandomState(SEED).choice(n, min(n, SAMPLE), replace=False))
 
@@ -134,8 +140,7 @@ def against_pictures(
     fid.check_count(len(images), len(images))
     rank, world = together.join()
     features = together.gathered(extractor.features(images[rank::world], on_step))
-    chosen = np.random.RandomState(SEED).choice(len(images), min(len(images), SAMPLE), replace=False)
-    return Against(name, "", fid.statistics(features), features[chosen], images.shape[2:])
+    return Against(name, "", fid.statistics(features), features[sample_of(images)], images.shape[2:])
 
 
 def check_sizes(name: str, size: tuple[int, int], other: str, other_size: tuple[int, int]) -> None:
@@ -160,7 +165,7 @@ def score(
 
     fid_curve: (N, FID) of subsets, from which fid_infinity and its standard error are fitted; all None below 2,000
         pictures
-    inception_score: None where the weights came without their classifier
+    inception_score: None where the weights came without their classifier; only then there is "without", which says so
     Under torchrun every process takes its share of the features; all return the same. Problem below 500 pictures, and
     for pictures of another size than the target's.
     """
@@ -195,7 +200,7 @@ def score(
             for key, value in asdict(shape).items()
             if key in ("precision", "recall", "density", "coverage")
         },
-    }
+    } | ({} if extractor.classifies else {"without": [t(NO_CLASSIFIER)]})
 
 
 def enough(count: int) -> bool:

@@ -197,7 +197,7 @@ def score_command(
             try:
                 value |= scores.judged(first.images, labels, second.data, device)
             except Problem as problem:  # a damaged classifier: what is computed is worth saying
-                value["without"] = [str(problem)]
+                value["without"] = [*value.get("without", []), str(problem)]
     finally:
         bar.close()
     return Answer(value, scores_in_words(value))

@@ -361,6 +361,7 @@ def runs_moments(
     job: Reporter | None = None,
 ) -> Answer:
     """Score what a GAN drew while it learned, for a checkpoint that is here already; `runs publish` does so itself."""
+    from explorer.analysis import fid
     from explorer.runs import over_time
 
     bar = Bar(job)
@@ -368,9 +369,22 @@ def runs_moments(
         found = over_time.store(name, checkpoint, bar)
     finally:
         bar.close()
-    keys = ["images", "n", "fid", "duplicate_rate", "entropy_share", "class_accuracy", "d_accuracy"]
-    rows = [["-" if row.get(key) is None else row[key] for key in keys] for row in found]
-    return Answer(found, table(keys, rows))
+    keys = ["duplicate_rate", "entropy_share", "class_accuracy", "d_accuracy"]
+    # A column for each number of pictures: FIDs of different ones do not compare.
+    sizes = sorted({(row["fid_n"], row["reference_n"]) for row in found if "fid" in row})
+    heads = ["images", "n", *(fid.label(*size, "train") for size in sizes), *keys]
+    rows = [
+        [
+            row["images"],
+            row["n"],
+            *(row["fid"] if size == (row.get("fid_n"), row.get("reference_n")) else None for size in sizes),
+            *(row.get(key) for key in keys),
+        ]
+        for row in found
+    ]
+    lines = [table(heads, [["-" if value is None else value for value in row] for row in rows])]
+    few = sizes and min(map(min, sizes)) < fid.ENOUGH
+    return Answer(found, "\n".join([*lines, *([t(fid.FEW)] if few else [])]))
 
 
 @command(runs_app, "publish")

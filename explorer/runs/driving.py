@@ -92,9 +92,8 @@ def _train(name: str, folder: Path, asked_to_stop: Callable[[], bool]) -> Iterat
                 if progress.grid is not None:
                     _keep_grid(folder, progress)
                 if progress.drawn is not None:
-                    over_time.keep(
-                        folder, progress.step, -(-progress.step // task.steps_per_epoch), progress.drawn
-                    )
+                    evaluation = -(-progress.step // task.steps_per_epoch)
+                    over_time.keep(folder, progress.step, evaluation, progress.drawn, last)
                 if due:
                     minutes = (seconds + progress.seconds) / 60
                     _save(name, folder, config, task, progress, minutes)

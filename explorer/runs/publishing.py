@@ -61,8 +61,9 @@ def publish(
         if card.task == "classifier":
             card, extra = _examined(stage / checkpoint, config, told)
         else:
-            card, extra = scoring.examined(checkpoints.load(stage / checkpoint), told)
-            extra |= over_time.grids(name) | over_time.measured(name, card, told)
+            loaded = checkpoints.load(stage / checkpoint)
+            card, extra = scoring.examined(loaded, told)
+            extra |= over_time.grids(name) | over_time.measured(name, loaded, told)
         checkpoints.update(stage / checkpoint, card, extra)
         with files.writing(target):
             checkpoints.move(stage / checkpoint, target)

@@ -89,14 +89,12 @@ def duel(options: Mapping[str, Any]) -> Figure:
             canvas.quiet(x, up + 88 + side, duels.moved(moves[int(each)]).translate(ARROW_LETTERS), 15)
     tau = agreement.agreement(*(each[None] for each in ids.values())).tau[0]
     words = duels.verdict(ids["cosine"].tolist(), ids["euclidean"].tolist(), tau)
+    evidence = [
+        named(card), t("pooled, after the last activation"), t("searched: the other n = 499 shipped test pictures"),
+    ]  # fmt: skip
     return Figure(
         image=canvas.image,
-        evidence=" · ".join(
-            [
-                named(card), t("pooled, after the last activation"),
-                t("searched: the other n = 499 shipped test pictures"), words,
-            ]
-        ),  # fmt: skip
+        evidence=" · ".join([*evidence, words]),
         alt=t("The nearest pictures of a {true}: by cosine most are {one}, by Euclidean distance {other}. {words}.",
               true=true, one=said["cosine"], other=said["euclidean"], words=words),
     )  # fmt: skip

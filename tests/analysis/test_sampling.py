@@ -75,7 +75,7 @@ def test_the_label_changes_the_picture(loaded: checkpoints.Loaded) -> None:
     assert not np.array_equal(one, other)
 
 
-def test_progress_counts_network_evaluations(loaded: checkpoints.Loaded) -> None:
+def test_progress_counts_steps(loaded: checkpoints.Loaded) -> None:
     told = []
     sampling.draw(loaded, np.arange(5), batch=2, on_step=lambda *each: told.append(each), **options(loaded))
     total = 15 if loaded.card.task == "diffusion" else 5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from explorer import data
-from explorer.analysis import examination, fid, reference, scores
+from explorer.analysis import examination, fid, inception, reference, scores, together
 from explorer.text import Missing, Problem
 from tests.analysis.test_sampling import made
 
@@ -131,6 +131,30 @@ def test_pictures_from_anywhere_can_be_compared_with(digits: data.ImageSet) -> N
         scores.score(np.zeros((600, 3, 32, 40), np.uint8), target, extractor)
 
 
+def test_pictures_from_anywhere_stay_in_their_order(digits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The subsets of KID are drawn by place: shuffled, the same seed would give another KID than torch-fidelity's."""
+    extractor, images = Small(), digits.images[:700]
+    features = extractor.features(images)
+    assert np.array_equal(scores.against_pictures(images, "mine", extractor).features, features)
+    monkeypatch.setattr(scores, "SAMPLE", 600)
+    some = scores.against_pictures(images, "mine", extractor).features
+    assert np.array_equal(some, features[scores.sample_of(images)]) and len(some) == 600
+
+
+def test_a_process_without_a_picture_of_the_last_part_adds_nothing(digits, monkeypatch) -> None:
+    """1,438 = 3 x 479 + 1: each of three processes has its share, only the first one of the last part."""
+    monkeypatch.setattr(scores, "PART", 479)
+    monkeypatch.setattr(together, "added", lambda own: own)
+    parts = []
+    for rank in range(3):
+        monkeypatch.setattr(together, "join", lambda rank=rank: (rank, 3))
+        monkeypatch.setattr(together, "of_first", lambda make: None)
+        parts.append(scores._statistics(digits, Small(), None))
+    assert [part.n for part in parts] == [481, 480, 477]
+    whole = fid.statistics(Small().features(digits.images))
+    assert np.allclose(sum(part.outer for part in parts), whole.outer, rtol=1e-9)
+
+
 def test_a_set_too_small_to_compare_with_is_refused_before_anything_is_computed(digits) -> None:
     extractor = Small()
     with pytest.raises(Problem, match="at least 500"):
@@ -157,8 +181,10 @@ def test_the_curve_over_n_and_the_inception_score_are_there_where_they_can_be(di
     )
     assert (found["fid_infinity"], found["fid_infinity_error"]) == fid.line(found["fid_curve"])[::2]
     assert found["fid_infinity"] < found["fid_curve"][0][1] and found["inception_score"] >= 1
+    assert "without" not in found
     few = scores.score(digits.images, target, Small())
     assert few["fid_curve"] is None is few["fid_infinity"] and few["inception_score"] is None
+    assert few["without"] == [inception.NO_CLASSIFIER]
 
 
 def test_the_sample_is_the_golden_one_s() -> None:
@@ -221,15 +247,15 @@ def test_an_examination_says_what_it_rests_on(examined: tuple) -> None:
     assert found["n"] == 600 and found["fid_600_train1438"] == found["fid"]
     assert drawn.seeds.tolist() == list(range(600)) and np.bincount(drawn.labels).tolist() == [60] * 10
     assert found["milliseconds"] > 0 and found["judged"]["n"] == 600
-    assert "without" not in found
+    assert found["without"] == [inception.NO_CLASSIFIER], "and why there is no Inception Score"
 
 
 def test_without_inception_weights_it_says_so_and_judges_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from explorer.data import inception
+    from explorer.data.inception import available
 
-    assert not inception.available()
+    assert not available()
     found, _ = examination.examine(made(tmp_path, "vae"), count=600)
     assert "fid" not in found and "Inception" in found["without"][0] and found["judged"]["n"] == 600
 

@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import altair
+import numpy as np
 import pytest
 
 from explorer.views import scores
@@ -46,11 +47,35 @@ def test_every_model_has_its_limit_with_the_error_where_there_is_one() -> None:
 @pytest.mark.parametrize("dark", [False, True])
 def test_fid_over_n_says_the_number_at_n_and_the_limit(dark: bool) -> None:
     spec = sound(scores.over_n({"a": CURVE, "b": [(n, value + 10) for n, value in CURVE]}, 10_000, dark))
-    assert "a: FID 44.6 by 10,000 pictures, 42.0 by" in text_of(spec)
+    assert "a: by the fitted line FID 44.60 by 10,000 pictures, 42.00 by" in text_of(spec)
     points = spec["layer"][1]["data"]["values"]
     assert len(points) == 6 and {row["name"] for row in points} == {"a", "b"}
     line = [row for row in spec["layer"][0]["data"]["values"] if row["name"] == "a"]
     assert any(row["n"] == 10_000 and row["fid"] == pytest.approx(44.6) for row in line)
+
+
+def test_what_was_measured_at_n_is_said_as_it_stands_in_the_table() -> None:
+    bent = [(1250, 60.0), (2500, 52.0), (5000, 47.9)]
+    assert "a: FID 47.90 by 5,000 pictures" in text_of(scores.over_n({"a": bent}, 5000))
+    assert next(iter(zip(*scores.limits({"a": bent}, (50_000, "train")).values())))[1] == "47.90"
+
+
+def test_a_bias_is_one_where_the_slope_exceeds_its_error() -> None:
+    """The digits' own: -471 and 480 with errors of 859 and 634 are none; 1741 with 1366 is one."""
+    assert scores.biased(CURVE) and scores.biased(CURVE[:2])
+    for slope in (-20_000, 0, 500):
+        assert not scores.biased([(n, 72 + slope / n + wobble) for (n, _), wobble in zip(CURVE, (1, -3, 2))])
+    inverse = np.array([1 / n for n, _ in CURVE])
+    values = np.array([60.0, 52.0, 50.0])
+    design = np.stack([np.ones(3), inverse], 1)
+    rest = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    error = np.sqrt(
+        rest @ rest * np.linalg.inv(design.T @ design)[1, 1]
+    )  # the textbook's, one degree of freedom
+    steepness = np.linalg.lstsq(design, values, rcond=None)[0][1]
+    for share in (0.99, 1.01):
+        tilted = values + (share * error - steepness) * inverse
+        assert scores.biased([(n, value) for (n, _), value in zip(CURVE, tilted)]) == (share > 1)
 
 
 @pytest.mark.parametrize("n", [100, 500, 5000, 50_000])
@@ -79,6 +104,9 @@ def test_a_fault_has_four_measures_in_order_of_strength_and_the_point_of_now() -
     )
     live = sound(scores.faults(rows, "sigma", ROW | {"strength": 1.5})["fid"])
     assert live["layer"][1]["data"]["values"][0]["strength"] == 1.5
+    assert scores.live_words(ROW | {"strength": 1.5}, "Blur", "kid") == (
+        "measured here (diamond): Blur 1.5, KID 0.01, n = 1,000"
+    )
 
 
 def test_time_against_fid_names_the_best_and_the_quickest() -> None:
