@@ -276,31 +276,21 @@ def verdict_lines(cards: list[Card]) -> list[str]:
 def _kinds(scene: Scene) -> None:
     """What each kind is, its strength and weakness as the slides have it, and beside each what we measured."""
     st.subheader(t("Three ways to learn to draw"), anchor=False)
-    cards = list(scene.cards.values())
-    rows = [
-        (
-            f"**{overview.NAMES.get(card.model, card.model)}** ({card.name})",
-            t(KINDS[card.task][0]),
-            *(words_beside(card, *cell) for cell in zip(KINDS[card.task][1:], MEASURED[card.task])),
-            as_training_data(card),
-        )
-        for card in cards
-    ]
-    heads = (
-        t("Model"), t("What it is"), t("Strength, as the slides see it"), t("Weakness, as the slides see it"),
-        t("As training data, measured here"),
-    )  # fmt: skip
-    st.table(
-        pa.table({head: [row[k] for row in rows] for k, head in enumerate(heads)}),
-        border="horizontal",
-        hide_index=True,
-    )
+    with st.grid(3, min_column_width=260):
+        for card in scene.cards.values():
+            what, *claims_made = KINDS[card.task]
+            heads = t("Strength, as the slides see it"), t("Weakness, as the slides see it")
+            with st.container(border=True):
+                st.markdown(f"**{overview.NAMES.get(card.model, card.model)}** ({card.name})  \n{t(what)}")
+                for head, claim, keys in zip(heads, claims_made, MEASURED[card.task]):
+                    st.markdown(f"**{head}**  \n{words_beside(card, claim, keys)}")
+                st.markdown(f"**{t('As training data, measured here')}**  \n{as_training_data(card)}")
 
 
 def measures(card: Card) -> dict[str, str]:
     """The figures that speak of strength and weakness, in words; without those that were not measured."""
     made = {
-        "speed": lambda of: t("{ms} ms a picture", ms=f"{of['milliseconds']:.2g}"),
+        "speed": lambda of: t("{ms} ms a picture", ms=_two_digits(of["milliseconds"])),
         "sharp": lambda of: t("precision {p}", p=f"{of['precision']:.2f}"),
         "diverse": lambda of: t("recall {r}, coverage {c}", r=f"{of['recall']:.2f}", c=f"{of['coverage']:.2f}"),
         "labels": lambda of: t("{share} drawn as asked", share=overview.percent(of["judged"]["class_accuracy"])),
@@ -313,17 +303,25 @@ def measures(card: Card) -> dict[str, str]:
     }
 
 
+def _two_digits(value: float) -> str:
+    """147.2 -> "147", 0.271 -> "0.27"."""
+    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+
 def words_beside(card: Card, claim: str, keys: tuple[str, ...]) -> str:
     """What the slides say, and behind it what was measured of it here, in Markdown."""
     found = measures(card)
     ours = ", ".join(found[key] for key in keys if key in found)
-    return f"{t(claim)} **{t('Here: {figures}.', figures=ours)}**" if ours else t(claim)
+    return f"{t(claim)}  \n*{t('Here: {figures}.', figures=ours)}*" if ours else t(claim)
 
 
 def as_training_data(card: Card) -> str:
     """The classification accuracy score in words."""
     score = card.metrics.get("samples", {}).get("accuracy_score")
-    return _accuracy_words(score) if score else NONE
+    if not score:
+        return NONE
+    words = _accuracy_words(score)
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _accuracy_words(score: dict) -> str:

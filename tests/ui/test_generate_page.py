@@ -1,6 +1,8 @@
 """The Generate page by AppTest: stored pictures side by side, drawing as a job, links to the same picture elsewhere."""
 
+import csv
 import dataclasses
+import io
 import json
 import os
 import shutil
@@ -237,10 +239,36 @@ def test_the_accuracy_score_stands_beside_that_of_real_pictures() -> None:
     score |= {"real": 0.8, "real_trained_on": 5000}
     assert "only 5,000 of its pictures" in compared.as_training_data(card)
     assert compared.as_training_data(card).endswith(
-        "10,000 real ones, against 80.00\u202f% with as many real pictures"
+        "10,000 real ones, against 80.00\u202f% with as many real pictures."
     )
     score["real_trained_on"] = 1438
-    assert compared.as_training_data(card).endswith("against 80.00\u202f% with 1,438 real pictures")
+    assert compared.as_training_data(card).endswith("against 80.00\u202f% with 1,438 real pictures.")
+
+
+def test_beside_each_claim_stands_what_was_measured_of_it() -> None:
+    samples = {
+        "milliseconds": 147.2, "precision": 0.64, "recall": 0.389, "coverage": 0.57,
+        "judged": {"class_accuracy": 0.1416}, "near": {"duplicate_rate": 0.0004},
+    }  # fmt: skip
+    card = dataclasses.replace(pair()[0], metrics={"samples": samples})
+    assert compared.words_beside(card, "Slow.", ("speed",)) == "Slow.  \n*Here: 147 ms a picture.*"
+    said = compared.words_beside(card, "It keeps labels.", ("labels", "diverse", "repeats"))
+    assert said.endswith(
+        "*Here: 14.16\u202f% drawn as asked, recall 0.39, coverage 0.57, near-duplicates 0.04\u202f%.*"
+    )
+    quick = dataclasses.replace(card, metrics={"samples": {"milliseconds": 0.271}})
+    assert compared.measures(quick) == {"speed": "0.27 ms a picture"}, "what was not measured is left out"
+    bare = dataclasses.replace(card, metrics={})
+    assert compared.words_beside(bare, "Slow.", ("speed",)) == "Slow."
+    assert {*compared.KINDS} == {*compared.MEASURED}
+    known = {*compared.measures(card)}
+    assert all(set(keys) <= known for cells in compared.MEASURED.values() for keys in cells)
+
+
+def test_the_scores_can_be_taken_along_as_a_table() -> None:
+    lines = list(csv.reader(io.StringIO(compared.as_csv(pair()))))
+    assert lines[0][0] == "Model" and [line[0] for line in lines[1:]] == ["dcgan", "ddpm"]
+    assert all(len(line) == len(lines[0]) for line in lines) and not any("**" in cell for cell in lines[1])
 
 
 def test_without_a_scored_pair_one_sentence_stands_for_the_claims(
