@@ -9,6 +9,7 @@ TALK = "story?story=seeing&step=4"
 MORE = [TALK, "story?story=seeing&step=8", f"{TALK}&notes=1", f"{TALK}&all=1", "story?part=beat",
         "generate?part=draw", "retrieve?part=duel", "evaluate?tab=classes"]  # fmt: skip
 GRAVE = ("serious", "critical")
+MENDED = '[data-testid="stSidebarNavItems"][role="group"]'  # what ui/document.py does to the navigation
 
 
 def findings(page) -> list[str]:
@@ -33,6 +34,7 @@ def test_axe_finds_nothing_grave(scheme: str, language: str, server, browser) ->
     for path in [*map(path_of, PAGES), *MORE]:
         page.goto(f"{server.url}/{path}")
         settled(page)
+        page.locator(MENDED).wait_for(state="attached")  # on a busy machine the component comes after the page
         page.wait_for_timeout(1_000)  # charts are drawn, and what fades in has
         found[path] = findings(page)
     for name, keys in {"papers": ["papers"], "room": ["others", "open-room"]}.items():
