@@ -23,12 +23,13 @@ from explorer import checkpoints, device  # noqa: E402
 from explorer.analysis import samplers, sampling  # noqa: E402
 
 COUNT = {"diffusion": 64}  # pictures; of other tasks 5,000
-WARM = 8  # drawn before the clock starts
+# drawn before the clock starts; of other tasks 640: without, the first net of a process took four times as long
+WARM = {"diffusion": 8}
 
 
 def milliseconds(loaded: checkpoints.Loaded, **options: Any) -> float:
     """Of one picture, drawn as `options` say, in batches."""
-    sampling.draw(loaded, np.arange(WARM), **options)
+    sampling.draw(loaded, np.arange(WARM.get(loaded.card.task, 640)), **options)
     return sampling.draw(loaded, np.arange(COUNT.get(loaded.card.task, 5_000)), **options).milliseconds
 
 
