@@ -34,7 +34,9 @@ def test_axe_finds_nothing_grave(scheme: str, language: str, server, browser) ->
     for path in [*map(path_of, PAGES), *MORE]:
         page.goto(f"{server.url}/{path}")
         settled(page)
-        page.locator(MENDED).wait_for(state="attached")  # on a busy machine the component comes after the page
+        page.locator(MENDED).wait_for(
+            state="attached"
+        )  # on a busy machine the component comes after the page
         page.wait_for_timeout(1_000)  # charts are drawn, and what fades in has
         found[path] = findings(page)
     for name, keys in {"papers": ["papers"], "room": ["others", "open-room"]}.items():
