@@ -254,7 +254,8 @@ def test_strangers_draw_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_whole_way_is_one_file() -> None:
     app = opened(("tiny-ddpm",), seed="7")
-    assert [part.label for part in app.get("download_button")] == ["PNG"]
+    names = [part.proto.id.partition("download: ")[2] for part in app.get("download_button")]
+    assert names == ["tiny-ddpm-7-steps.png", "tiny-ddpm-1-to-2.png", "tiny-ddpm-anew.png"]
     found = trajectory.trajectory(loaded("tiny-ddpm"), range(7, 11), sampler="ddim", steps=5, guidance=1.0)
     whole = np.asarray(steps.sheet(found))
     assert whole.shape == (8 * 130 - 2, 6 * 130 - 2, 3)
