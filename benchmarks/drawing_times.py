@@ -4,7 +4,7 @@
     python benchmarks/drawing_times.py --write    # puts them into the cards and samplers.json
 
 Times of two checkpoints can be compared only where one machine measured both: run it after one of them is scored.
-Nothing else may run meanwhile. Two minutes on two cores.
+Nothing else may run meanwhile. Two to five minutes on two cores.
 """
 
 import argparse

@@ -154,9 +154,8 @@ def count_of(
     at = st.session_state[own]
     if len(options) > 1:
         at = st.select_slider(label, options, key=own, format_func="{:,}".format, help=help)
-    asked = None if at == first else at
-    widgets.to_url(key, None if asked is None else str(asked))
-    st.session_state[before] = asked
+    widgets.to_url(key, str(at), str(first))
+    st.session_state[before] = spelt(options).get(st.query_params.get(key, ""))
     return at
 
 

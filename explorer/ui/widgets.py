@@ -92,11 +92,17 @@ def from_url(key: str, allowed: Iterable[str], default: str | None = None) -> st
     return value if value in set(allowed) else default
 
 
-def to_url(key: str, value: str | list[str] | None) -> None:
-    """Write such a value, or several, into the address, or take it out (None), so that the link shows the same view."""
-    if value is None:
+def to_url(key: str, value: str | list[str] | None, first: str | list[str] | None = None) -> None:
+    """Write such a value, or several, into the address, or take it out (None), so that the link shows the same view.
+
+    first: what the page begins with, which needs no words. A link that says it all the same is left as it is: every
+        change of the address is one more step for the browser's back button.
+    """
+    if st.query_params.get_all(key) == ([value] if isinstance(value, str) else value):
+        return
+    if value is None or value == first:
         st.query_params.pop(key, None)
-    elif st.query_params.get_all(key) != ([value] if isinstance(value, str) else value):
+    else:
         st.query_params[key] = value
 
 
@@ -169,7 +175,7 @@ def select(
     else:
         chosen = st.selectbox(label, list(options), **shared)
     chosen = chosen if chosen in options else first
-    to_url(key, None if chosen == first else chosen)
+    to_url(key, chosen, first)
     known[key] = page, st.query_params.get(key)
     return chosen
 
@@ -220,7 +226,7 @@ def slider(label: str, least: int, most: int, first: int, key: str, disabled: bo
     asked = from_url(key, map(str, range(least, most + 1)), str(first))
     _begin(key, int(asked), lambda left: left if isinstance(left, int) and least <= left <= most else None)
     number = st.slider(label, least, most, key=key, disabled=disabled)
-    to_url(key, None if number == first else str(number))
+    to_url(key, str(number), str(first))
     return number
 
 
@@ -273,7 +279,7 @@ def checkpoint_picker(
         _begin(key, arriving[0], lambda left: left if left in names else None)
         chosen = there([st.selectbox(label, names, key=key)]) or begin
     known[own] = () if chosen == begin else chosen
-    to_url(key, None if chosen == begin else chosen)
+    to_url(key, chosen, begin)
     return chosen if multiple else chosen[0]
 
 

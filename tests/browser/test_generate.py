@@ -106,6 +106,7 @@ def test_sixteen_digits_of_each_model_and_one_of_them_followed(
     same(bare.locator("img"), drawn)
     page.go_back()
     page.wait_for_url(lambda url: "/explain" in url and "against" not in url)
+    settled(page)  # a document loaded anew: until Streamlit listens, one step further back would be lost
     page.go_back()
     page.wait_for_url(re.compile(f"/generate.*drawn={model}"))
     settled(page)

@@ -184,7 +184,12 @@ def test_the_judge_learns_and_what_is_drawn_becomes_as_dark_as_the_digits(digits
     logs = logs_of(task, 60)
     assert all(np.isfinite(values).all() for values in logs.values())
     assert logs["d_loss"][-10:].mean() < 0.9 * logs["d_loss"][0] and logs["d_accuracy"][-30:].mean() > 0.6
-    after, real = task.evaluate()["grid"].mean(), digits.images.mean()
+    seen = []  # a GAN swings, and by the rounding of each machine in another way: one moment alone says little
+    for step in range(60, 160):
+        task.step(step)
+        if step % 10 == 9:
+            seen.append(task.evaluate()["grid"].mean())
+    after, real = np.mean(seen), digits.images.mean()
     assert abs(after - real) < abs(before - real), (before, after, real)
     assert logs.keys() == set(task.recipe.measures)
 

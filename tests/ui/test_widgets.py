@@ -119,6 +119,29 @@ def controls() -> None:
     st.title(f"{number} {on}")
 
 
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [
+        (choice, {"order": "name"}),
+        (controls, {"size": "50"}),
+        ("several", {"model": "a"}),
+        ("one", {"model": "a"}),
+    ],
+)
+def test_a_link_that_names_what_a_page_begins_with_is_left_as_it_is(
+    page: Any, asked: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken out, it would be one more step of the browser's history: Back would lead to the same view again."""
+    monkeypatch.setattr(cache, "cards", lambda kind: dict.fromkeys("abc"))
+    picker = f"widgets.checkpoint_picker('Models', 'model', multiple={page == 'several'})"
+    script = f"import streamlit as st; from explorer.ui import widgets\nst.title(str({picker}))"
+    app = AppTest.from_string(script) if isinstance(page, str) else AppTest.from_function(page)
+    app.query_params.update(asked)
+    for _ in range(2):
+        app.run()
+        assert {key: address(app, key) for key in app.query_params} == asked and not app.exception
+
+
 def test_a_slider_and_a_toggle_stand_in_the_address() -> None:
     app = AppTest.from_function(controls).run()
     assert app.title[0].value == "50 False" and not app.query_params
