@@ -199,17 +199,23 @@ class Denoiser(nn.Module):
 class DDPM(Denoiser):
     """widths: channels at 16x16 and at 8x8, multiples of 16;  blocks: a level on the way down (one more on the way up)
     prediction: what the net was trained to say, "v" or "eps";  attention at 8x8 only
+    conditional: whether it is told the class; else it has no embedding of labels and does not look at them
     """
 
     def __init__(
-        self, classes: int, widths: tuple[int, int] = (96, 192), blocks: int = 1, prediction: str = "v"
+        self,
+        classes: int,
+        widths: tuple[int, int] = (96, 192),
+        blocks: int = 1,
+        prediction: str = "v",
+        conditional: bool = True,
     ):
         super().__init__()
-        self.classes, self.prediction = classes, prediction
+        self.classes, self.prediction, self.conditional = classes, prediction, conditional
         fine, coarse = widths
         condition = 4 * fine
         self.time = nn.Sequential(nn.Linear(fine, condition), nn.SiLU(), nn.Linear(condition, condition))
-        self.label = nn.Embedding(classes + 1, condition)
+        self.label = nn.Embedding(classes + 1, condition) if conditional else None
         self.entry = nn.Conv2d(12, fine, 3, padding=1)
         self.down_fine = nn.ModuleList(Block(fine, fine, condition) for _ in range(blocks))
         self.down = nn.Conv2d(fine, fine, 3, stride=2, padding=1)
@@ -234,7 +240,8 @@ class DDPM(Denoiser):
     def forward(self, x: torch.Tensor, t: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The prediction of v or of the noise: x float (B, 3, H, W), data in -1..1 plus noise, H and W multiples of 4;
         t int64 (B,), 0 (hardly any noise) to 999;  labels int64 (B,), `classes` for "any"."""
-        c = F.silu(self.time(time_features(t, self.time[0].in_features)) + self.label(labels))
+        c = self.time(time_features(t, self.time[0].in_features))
+        c = F.silu(c + self.label(labels) if self.label else c)
         h = self.entry(F.pixel_unshuffle(x, 2))
         met = [h]
         for block in self.down_fine:

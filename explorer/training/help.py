@@ -81,7 +81,7 @@ HELP: dict[str, str] = {
     "spectral": N_(
         "Spectral norm in the discriminator in place of BatchNorm: it keeps the game from getting away."
     ),
-    "conditional": N_("Tell both nets the class: then it can be chosen what is drawn."),
+    "conditional": N_("Tell the net the class, of a GAN both nets: then it can be chosen what is drawn."),
     "prediction": N_(
         "What the net says of a noisy picture: v (a mix of noise and picture) or eps (the noise)."
     ),

@@ -71,6 +71,7 @@ class DiffusionRecipe(Settings):
     prediction: what the net says, "v" (Salimans and Ho 2022) or "eps", the noise
     weighting: "min-snr" = each level counts by min(SNR, 5) in the error of the noise-free picture (Hang et al. 2023,
         arXiv 2303.09556);  "none" = the plain mean square of what the net says
+    conditional: the net is told the class
     label_drop: share of the pictures whose label is hidden, so that guidance has a prediction without label
     clip: the gradient's largest norm, 0 for none;  width: channels at 16x16, twice as many at 8x8
     compile: let torch.compile fuse what it can: a tenth faster here after a minute; needs a C++ compiler
@@ -95,13 +96,15 @@ class DiffusionRecipe(Settings):
     clip: float = 1.0
     prediction: str = "v"
     weighting: str = "min-snr"
+    conditional: bool = True
     label_drop: float = 0.1
     flip: str = "random"
     width: int = 96
     compile: bool = False
 
     def model_args(self) -> dict[str, Any]:
-        return {"widths": [self.width, 2 * self.width], "prediction": self.prediction}
+        told = {} if self.conditional else {"conditional": False}  # cards from before the setting do not name it
+        return {"widths": [self.width, 2 * self.width], "prediction": self.prediction} | told
 
 
 @dataclass(frozen=True)
@@ -307,6 +310,8 @@ RECIPES: dict[str, Settings] = {
         schedule="constant",
         prediction="eps",
         weighting="none",
+        conditional=False,  # "random generation by DCGAN and DDPM gives no labels"
+        label_drop=0.0,
         beta2=0.999,
         keep="last",
     ),

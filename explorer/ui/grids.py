@@ -84,7 +84,7 @@ def _large(name: str, step: int, epoch: str, config: dict[str, Any]) -> None:
     last = ROWS * columns - 1
     words = t("{name} after epoch {epoch}, seeds 0 to {last}", name=name, epoch=epoch, last=last)
     classes = read_json(runs.folder_of(name) / "card.json").get("classes", ())[:columns]
-    if models.spec(config["model"]).task == "gan" and not config["recipe"].get("conditional"):
+    if config["recipe"].get("conditional") is False:
         words += " · " + t("it is told no class")
     elif len(classes) == columns:
         words += " · " + t("columns: {classes}", classes=", ".join(classes))

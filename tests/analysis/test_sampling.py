@@ -82,11 +82,14 @@ def test_progress_counts_steps(loaded: checkpoints.Loaded) -> None:
     assert told[-1] == (total, total) and all(a < b for (a, _), (b, _) in pairwise(told))
 
 
-def test_a_plain_gan_knows_no_classes(tmp_path: Path) -> None:
-    loaded = made(tmp_path, "dcgan", conditional=False)
-    assert sampling.draw(loaded, [1, 2]).labels.tolist() == [-1, -1]
+@pytest.mark.parametrize("model", ["dcgan", "ddpm"])
+def test_what_was_trained_without_labels_knows_no_classes(tmp_path: Path, model: str) -> None:
+    loaded = made(tmp_path, model, conditional=False)
+    assert sampling.draw(loaded, [1, 2], **options(loaded)).labels.tolist() == [-1, -1]
     with pytest.raises(Problem, match="without labels"):
         sampling.draw(loaded, [1], wanted=3)
+    with pytest.raises(Problem, match="nothing to guide by" if model == "ddpm" else "for diffusion models"):
+        sampling.options_for(loaded, guidance=1.5)
 
 
 def test_options_are_the_card_s_and_what_is_asked_for_goes_first(tmp_path: Path) -> None:

@@ -199,15 +199,23 @@ def test_the_label_decides_what_is_drawn(name: str) -> None:
 
 
 def test_the_label_does_nothing_where_none_was_learnt() -> None:
-    plain = small("dcgan", conditional=False)
-    assert faults_of_labels(plain, False) == []
-    assert torch.equal(plain.sample(generators([1]), torch.tensor([3])), plain.sample(generators([1])))
+    for name in ("dcgan", "ddpm"):
+        plain, quick = small(name, conditional=False), QUICK.get(name, {})
+        assert faults_of_labels(plain, False, **quick) == []
+        asked = plain.sample(generators([1]), torch.tensor([3]), **quick)
+        assert torch.equal(asked, plain.sample(generators([1]), **quick))
     assert faults_of_labels(small("ddpm"), False, steps=4, guidance=0.0) == []
 
 
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_parameter_receives_a_gradient(name: str) -> None:
     assert faults_of_gradient(models.build(name, CLASSES, seed=0, **SMALL[name]), OUTPUTS[name]) == []
+
+
+@pytest.mark.parametrize("name", ["dcgan", "ddpm"])
+def test_what_is_told_no_class_has_no_parameter_for_it(name: str) -> None:
+    net = models.build(name, CLASSES, seed=0, **SMALL[name], conditional=False)
+    assert faults_of_gradient(net, OUTPUTS[name]) == []
 
 
 @pytest.mark.parametrize("name", GENERATORS)

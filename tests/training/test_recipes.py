@@ -281,6 +281,14 @@ def test_the_course_recipe_is_the_one_on_the_slides() -> None:
     assert (slides.flip, slides.shift, slides.border) == ("random", 4, "zero")
 
 
+def test_the_course_generators_are_those_on_the_slides() -> None:
+    """reported.toml, slides_dcgan and slides_ddpm; and "random generation by DCGAN and DDPM gives no labels"."""
+    for model, lr, epochs in (("dcgan", 1e-4, 200), ("ddpm", 2e-4, 50)):
+        slides = RECIPES[f"{model}-slides"]
+        assert (slides.lr, slides.batch, slides.epochs, slides.schedule) == (lr, 128, epochs, "constant")
+        assert slides.model_args()["conditional"] is False
+
+
 def test_a_recipe_is_fitted_to_few_pictures_except_what_was_asked_for() -> None:
     recipe = fitted(RECIPES["short"], 800)
     assert (recipe.holdout, recipe.batch) == (160, 80) and recipe.lr == pytest.approx(0.1 * 80 / 128)
