@@ -261,10 +261,10 @@ def latest(key: str) -> JobStatus | None:
     return _look(_newest().get(key))
 
 
-def latest_of(beginning: str) -> JobStatus | None:
-    """The newest job whose key begins like this, None without any."""
+def all_of(beginning: str) -> list[JobStatus]:
+    """The jobs whose keys begin like this, the newest last."""
     found = [folder.name for folder, job in _all_by_age() if job.get("key", "").startswith(beginning)]
-    return _look(found[-1]) if found else None
+    return [job for job_id in found if (job := _look(job_id))]
 
 
 def _newest() -> dict[str, str]:

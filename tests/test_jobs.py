@@ -280,8 +280,8 @@ def test_more_drawings_are_kept_than_jobs_of_other_kinds(monkeypatch: pytest.Mon
 def test_the_newest_job_is_found_by_how_its_key_begins():
     for key in ("perturb blur 0.5", "perturb blur 3", "perturb jpeg 5"):
         jobs.wait(jobs.submit(["hello"], "perturb", key), 20)
-    assert jobs.latest_of("perturb blur ").key == "perturb blur 3"
-    assert jobs.latest_of("perturb ").key == "perturb jpeg 5" and jobs.latest_of("perturb noise ") is None
+    assert [job.key for job in jobs.all_of("perturb blur ")][-1] == "perturb blur 3"
+    assert jobs.all_of("perturb ")[-1].key == "perturb jpeg 5" and jobs.all_of("perturb noise ") == []
 
 
 def test_strangers_wait_for_each_other_and_may_stop_a_drawing(monkeypatch: pytest.MonkeyPatch):

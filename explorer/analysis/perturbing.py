@@ -1,7 +1,8 @@
 """What FID sees: real pictures, spoilt in one way at a time, and what FID, KID, precision and recall make of it.
 
 Every set has the same number of pictures of CIFAR-10's test split and is compared with the same training pictures, so
-that only the fault differs. Strength 0 is the untouched set: what is measured there is the bias of so few pictures.
+that only the fault differs. The untouched set stands at strength 0 (of repeats at 1, once each): what is measured there
+is the bias of so few pictures.
 """
 
 import io
@@ -15,6 +16,7 @@ from PIL import Image, ImageFilter
 from explorer.analysis import scores
 from explorer.analysis.inception import Extractor
 from explorer.data import ImageSet
+from explorer.data.inception import VERSION
 from explorer.text import N_, Problem
 
 COUNT = 1_000
@@ -27,6 +29,7 @@ class Perturbation:
     """title, unit: on screen;  strengths: of the stored table, rising;  low, high: what can be asked for
     apply: (pictures uint8 (N, 3, H, W), strength, rng) -> the same shape; None where pictures are chosen, not changed
     none: the strength that spoils nothing;  whole: strengths are whole numbers, others are rounded
+    factor: strengths are factors, shown on a logarithmic axis
     """
 
     title: str
@@ -37,6 +40,12 @@ class Perturbation:
     apply: Callable[[np.ndarray, float, np.random.Generator], np.ndarray] | None = None
     none: float = 0
     whole: bool = False
+    factor: bool = False
+
+    @property
+    def steps(self) -> tuple[float, ...]:
+        """All strengths of the stored table, the untouched set's first."""
+        return (self.none, *self.strengths)
 
 
 def blur(images: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -88,14 +97,22 @@ PERTURBATIONS: dict[str, Perturbation] = {
     ),
     "classes": Perturbation(N_("Classes left out"), N_("classes of ten"), (1, 3, 5, 9), 0, 9, whole=True),
     "repeats": Perturbation(
-        N_("Pictures repeated"), N_("times each"), (2, 5, 20, 100), 1, 1000, none=1, whole=True
+        N_("Pictures repeated"),
+        N_("times each"),
+        (2, 5, 20, 100),
+        1,
+        1000,
+        none=1,
+        whole=True,
+        factor=True,
     ),
 }
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the scores make of `n` pictures spoilt by `kind` with `strength`, against `reference_n` real ones.
+    """What the scores make of `n` pictures spoilt by `kind` with `strength`: FID against `reference_n` real ones, the
+    others against `compared_with` of these.
 
     few: whether either is so few that the FID must be shown with the sentence fid.FEW
     """
@@ -104,6 +121,7 @@ class Seen:
     strength: float
     n: int
     reference_n: int
+    compared_with: int
     fid: float
     kid: float
     precision: float
@@ -172,7 +190,22 @@ def seen(
     strength = check(kind, strength)
     found = scores.score(spoilt(pictures, kind, strength, count), target, extractor, on_step)
     kept = {key: found[key] for key in ("fid", "kid", "precision", "recall", "density", "coverage")}
-    return Seen(kind, strength, count, target.n, **kept, few=found["fid_few"])
+    return Seen(kind, strength, count, target.n, found["compared_with"], **kept, few=found["fid_few"])
+
+
+def evidence(pictures: ImageSet, target: scores.Against, device: str) -> dict[str, Any]:
+    """What all rows rest on, as it is stored beside them.
+
+    pictures: the split that is spoilt;  device: as device.identity names it
+    """
+    return {
+        "device": device,
+        "seed": SEED,
+        "features": VERSION,
+        "reference": f"{target.name}:{target.split}",
+        "reference_fingerprint": target.fingerprint[:16],
+        "test_fingerprint": pictures.fingerprint[:16],
+    }
 
 
 def rows(found: list[Seen]) -> list[dict[str, Any]]:

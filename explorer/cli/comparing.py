@@ -85,7 +85,7 @@ def protocols_command(
 @command(app, "perturb", interrupted=OF_DATA)
 def perturb_command(
     kind: Annotated[str, typer.Argument(help="blur, noise, jpeg, shrink, classes or repeats.")],
-    strength: Annotated[float, typer.Argument(help="How much of it; 0 is none.")],
+    strength: Annotated[float, typer.Argument(help="How much of it; 0 is none, of repeats 1.")],
     data_name: Annotated[str, typer.Option("--data", help="Whose test pictures are spoilt.")] = "cifar10",
     device: Device = "auto",
     as_json: Json = False,

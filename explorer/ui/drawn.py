@@ -59,7 +59,7 @@ class Drawn:
             said = t("drawn by {name}, seed {seed}: {true}", name=self.card.name, seed=self.seed, true=true)
         if self.options:
             sampler, steps, guidance = (value for _, value in self.options)
-            said += f" ({sampler}, {t('{n} steps', n=steps)}, w = {guidance:g})"
+            said += f" ({t('{sampler}, {n} steps, w = {w}', sampler=sampler, n=steps, w=f'{guidance:g}')})"
         return said
 
 
@@ -118,14 +118,16 @@ def forget() -> None:
 def pixels(of: Drawn) -> np.ndarray:
     """uint8 (3, 32, 32): drawn now, or found again. Problem as sampling.draw, and for strangers above their limits."""
 
+    # Asked of the card as it is now: what is loaded may be from before a new score, which can change these.
+    options = dict(of.options) or (sampling.stored_options(of.card) if of.card.task == "diffusion" else {})
+
     @among_few()
     def make() -> np.ndarray:
         loaded = cache.model(of.card.name, "generator")
-        options = dict(of.options) or sampling.options_for(loaded)
         reach.cap(1, options.get("steps", 1))
         return sampling.draw(loaded, [of.seed], of.wanted, batch=1, **options).images[0]
 
-    return _pictures.get((of.card.sha256, of.address), make)
+    return _pictures.get((of.card.sha256, of.address, *options.items()), make)
 
 
 def picture(of: Drawn) -> Picture:

@@ -31,7 +31,11 @@ def fid_sees(scene: Scene) -> None:
     fault = widgets.from_url("fault", perturbing.PERTURBATIONS, next(iter(perturbing.PERTURBATIONS)))
     spec = perturbing.PERTURBATIONS[fault]
     odd = generating.note_odd(
-        {"of": generating.spelt(SIZES), "fault": perturbing.PERTURBATIONS},
+        {
+            "of": generating.spelt(SIZES),
+            "fault": perturbing.PERTURBATIONS,
+            "seen": [f"{strength:g}" for strength in spec.steps],
+        },
         {"strength": (spec.low, spec.high)},
     )
     if "strength" in odd:  # said once
@@ -100,14 +104,14 @@ def _bias_words(curves: Mapping[str, Sequence[tuple[int, float]]]) -> str:
     )
 
 
-def table_of_faults() -> list[dict[str, Any]]:
-    """The shipped measurements of benchmarks/what_fid_sees.py, as analysis.perturbing.rows gives them; [] without."""
+def table_of_faults() -> dict[str, Any]:
+    """The shipped measurements of benchmarks/what_fid_sees.py: "rows" as analysis.perturbing.rows gives them, and what
+    these rest on; {} without."""
     path = Path(perturbing.__file__).with_suffix(".json")
     try:
-        found = _tables.get(("faults", path.stat().st_mtime_ns), lambda: read_json(path))
+        return _tables.get(("faults", path.stat().st_mtime_ns), lambda: read_json(path))
     except OSError:
-        return []
-    return found.get("rows", [])
+        return {}
 
 
 def _faults(offered: list[str]) -> None:
@@ -122,13 +126,15 @@ def _faults(offered: list[str]) -> None:
     kind = widgets.select(t("Fault"), kinds, key="fault", kind="segmented", bare=True)
     spec = perturbing.PERTURBATIONS[kind]
     _examples(kind, spec)
-    job = _measured(kind) if not reach.public_mode() else None
-    live = (jobs.result(job.id) if job and job.state == "done" else None) or None
-    rows = perturbing.of_kind(table_of_faults(), kind)
-    if not rows:
+    measured = jobs.all_of(f"perturb {kind} ") if not reach.public_mode() else []
+    done = [job for job in measured if job.state == "done"]
+    live = (jobs.result(_asked(done).id) if done else None) or None
+    rows = perturbing.of_kind(table_of_faults().get("rows", []), kind)
+    if len(rows) < 2:  # the untouched set alone is of every fault
+        rows = []
         widgets.empty_state(t("Not measured yet: `python benchmarks/what_fid_sees.py --write`"))
     if rows or live:
-        _charts(kind, spec, rows or [live], live)
+        _charts(kind, spec, rows, live)
     if reach.public_mode():
         return
     lacking = _lacking("cifar10")
@@ -147,24 +153,21 @@ def _faults(offered: list[str]) -> None:
         if clicked:
             with widgets.problems():
                 _measure(kind, strength)
-            job = _measured(kind)
-    if job and job.live:
-        st.caption(
-            t("Being measured: {fault} {strength}", fault=t(spec.title), strength=job.key.split(" ")[-1])
-        )
-        progress.follow(job.id)
-    elif job and st.query_params.get("job") == job.id:  # whoever asked for it is told how it ended
-        progress.ended(job)
+            measured = jobs.all_of(f"perturb {kind} ")
+    for job in measured:
+        if job.live:
+            st.caption(
+                t("Being measured: {fault} {strength}", fault=t(spec.title), strength=job.key.split(" ")[-1])
+            )
+            progress.follow(job.id)
+        elif st.query_params.get("job") == job.id:  # whoever asked for it is told how it ended
+            progress.ended(job)
 
 
-def _measured(kind: str) -> jobs.JobStatus | None:
-    """The measurement of a fault that the address names, else the newest that anybody asked for."""
-    beginning, asked = f"perturb {kind} ", st.query_params.get("job")
-    try:
-        found = jobs.status(asked) if asked else None
-    except Problem:  # addresses are typed by strangers, and old jobs are forgotten
-        found = None
-    return found if found and found.key.startswith(beginning) else jobs.latest_of(beginning)
+def _asked(found: Sequence[jobs.JobStatus]) -> jobs.JobStatus:
+    """Of some jobs that which the address names, else the newest that anybody asked for."""
+    named = [job for job in found if job.id == st.query_params.get("job")]
+    return (named or found)[-1]
 
 
 def _strength(kind: str, spec: perturbing.Perturbation) -> float:
@@ -190,19 +193,30 @@ def _strength(kind: str, spec: perturbing.Perturbation) -> float:
 def _charts(
     kind: str, spec: perturbing.Perturbation, rows: list[dict[str, Any]], live: dict[str, Any] | None
 ) -> None:
-    """FID, KID, precision and recall over the strength, and what is seen of them."""
-    words, source = scores.fault_words(rows)
-    st.markdown(f"**{widgets.plain(words)}**")
+    """FID, KID, precision and recall over the strength, and what is seen of them; rows: of the fault, none where only
+    `live` is there."""
+    at = None
+    if rows:
+        st.markdown(f"**{widgets.plain(scores.fault_words(rows))}**")
+        strengths = {f"{row['strength']:g}": f"{row['strength']:g}" for row in rows}
+        at = float(
+            widgets.select(t("Look at ({unit})", unit=t(spec.unit)), strengths, "seen", kind="segmented")
+        )
+        row = next(row for row in rows if row["strength"] == at)
+        st.markdown(widgets.plain(scores.strength_words(row, t(spec.title))))
     with st.grid(2, min_column_width=300):
-        for measure, chart in scores.faults(rows, t(spec.unit), live, dark()).items():
+        for measure, chart in scores.faults(rows, t(spec.unit), live, dark(), spec.factor, at).items():
             seen = ", ".join(f"{row['strength']:g} → {row[measure]:.3g}" for row in chart["data"]["values"])
             seen += f"; {scores.live_words(live, t(spec.title), measure)}" if live else ""
             alt = t("{fault}, {unit}: {value}", fault=t(spec.title), unit=t(spec.unit),
-                    value=f"{scores.MEASURES[measure]} {seen}")  # fmt: skip
+                    value=f"{t(scores.MEASURES[measure])} {seen}")  # fmt: skip
             widgets.chart(chart, key=f"fault {kind} {measure}", alt=alt)
+    source = scores.fault_source((rows or [live])[0])
     source += f" · {scores.live_words(live, t(spec.title))}" if live else ""
     st.caption(widgets.plain(source))
-    told = [row | {"measured": "before"} for row in rows if row is not live]
+    if rows:
+        _rests_on("", table_of_faults())
+    told = [row | {"measured": "before"} for row in rows]
     _download(told + ([live | {"measured": "here"}] if live else []), f"fid-{kind}")
 
 
@@ -213,7 +227,8 @@ def _measure(kind: str, strength: float) -> None:
 
 
 def _examples(kind: str, spec: perturbing.Perturbation) -> None:
-    """A sheet picture at every stored strength; of faults of a set, some of its pictures."""
+    """A sheet picture at every stored strength; of faults of a set, some of its pictures at the greatest."""
+    title, unit, most = t(spec.title), t(spec.unit), f"{spec.strengths[-1]:g}"
 
     def make() -> list[tuple[np.ndarray, str]]:
         sheet = cache.images("cifar10-sheet")
@@ -224,16 +239,18 @@ def _examples(kind: str, spec: perturbing.Perturbation) -> None:
                     spec.apply(picture, strength, np.random.default_rng(1))[0] if strength else picture[0],
                     f"{strength:g}",
                 )
-                for strength in (0, *spec.strengths)
+                for strength in spec.steps
             ]
         places = perturbing.chosen(sheet.labels, kind, spec.strengths[-1], 10)
         return [(sheet.images[place], sheet.classes[sheet.labels[place]]) for place in places]
 
     found = _tables.get(("examples", kind), make)
-    alts = [
-        t("{fault}, {unit}: {value}", fault=t(spec.title), unit=t(spec.unit), value=words)
-        for _, words in found
-    ]
+    if spec.apply:
+        alts = [t("{fault}, {unit}: {value}", fault=title, unit=unit, value=words) for _, words in found]
+    else:
+        of = t("{fault}, {unit}: {value}", fault=title, unit=unit, value=most)
+        alts = [f"{words} ({of})" for _, words in found]
+        st.caption(t("Ten pictures of such a set. {fault}", fault=of))
     widgets.strip([image for image, _ in found], alts, [words for _, words in found], factor=3)
 
 
@@ -252,32 +269,42 @@ def _protocols(scene: Scene, offered: list[str]) -> None:
         for row in of.get("rows", [])
         if row["protocol"] in protocols.PROTOCOLS
     ]
-    if not found:
-        _missing(["protocols", next(reversed(scene.cards))], scene.data, offered)
-        return
-    rows = [
-        (
-            f"**{row['checkpoint']}**",
-            *protocols.words(row["protocol"], row["m"]),
-            f"{row['m']:,}",
-            f"**{row['fid']:.2f}**",
-        )
-        for row in found
-    ]
-    heads = (t("Model"), t("compared with"), t("Resize"), "m", "FID")
-    st.table(
-        pa.table({head: [row[k] for row in rows] for k, head in enumerate(heads)}),
-        border="horizontal",
-        hide_index=True,
-    )
-    if any(min(row["n"], row["m"]) < fid.ENOUGH for row in found):
-        st.caption(t(fid.FEW))
+    if found:
+        _conventions(found)
     for name, of in measured.items():
         if of.get("left_out"):
             st.caption(widgets.plain(f"{name}: {protocols.left_out_words(of['left_out'])}"))
         if of:
             _rests_on(name, of)
-    _download(found, "fid-protocols")
+    if found:
+        _download(found, "fid-protocols")
+    missing = [name for name, of in measured.items() if not of]
+    if missing:  # one after the other: each takes the whole processor
+        _missing(["protocols", missing[-1]], scene.data, offered)
+
+
+def _conventions(found: list[dict[str, Any]]) -> None:
+    """What FID the same pictures have under each convention, a column a checkpoint, and how far these lie apart."""
+    of: dict[str, list[float]] = {}
+    for row in found:
+        of.setdefault(row["checkpoint"], []).append(row["fid"])
+    told = "; ".join(
+        t("{name}: FID {a} to {b}", name=name, a=f"{min(values):.1f}", b=f"{max(values):.1f}")
+        for name, values in of.items()
+    )
+    st.markdown(f"**{widgets.plain(t('The same pictures, by convention: {told}', told=told))}**")
+    conventions = list(dict.fromkeys((row["protocol"], row["m"]) for row in found))
+    columns = {t("compared with"): [], t("Resize"): []} | {name: [] for name in of}
+    for protocol, m in conventions:
+        said = {
+            row["checkpoint"]: row["fid"] for row in found if (row["protocol"], row["m"]) == (protocol, m)
+        }
+        cells = [f"**{said[name]:.2f}**" if name in said else "–" for name in of]
+        for column, cell in zip(columns.values(), (*protocols.words(protocol, m), *cells)):
+            column.append(cell)
+    st.table(pa.table(columns), border="horizontal", hide_index=True)
+    if any(min(row["n"], row["m"]) < fid.ENOUGH for row in found):
+        st.caption(t(fid.FEW))
 
 
 def _samplers(scene: Scene, offered: list[str]) -> None:
@@ -301,8 +328,8 @@ def _samplers(scene: Scene, offered: list[str]) -> None:
 
 
 def _rests_on(name: str, found: dict[str, Any]) -> None:
-    """What the stored rows of a checkpoint rest on; files from before that was stored say less."""
-    words, n = [name], found["rows"][0]["n"]
+    """What stored rows rest on, of a checkpoint where there is a name; files from before that was stored say less."""
+    words, n = [name] if name else [], found["rows"][0]["n"]
     if "checkpoint_sha256" in found:
         words.append(t("weights {sha}", sha=found["checkpoint_sha256"][:12]))
     if "first_seed" in found:
@@ -315,6 +342,10 @@ def _rests_on(name: str, found: dict[str, Any]) -> None:
         words.append(t("guidance {w}", w=guidance))
     if "reference_fingerprint" in found:
         words.append(f"{found['reference']} {found['reference_fingerprint'][:12]}")
+    if "test_fingerprint" in found:
+        words.append(f"{found['reference'].partition(':')[0]}:test {found['test_fingerprint'][:12]}")
+    if "seed" in found:
+        words.append(t("seed {seed}", seed=found["seed"]))
     if "device" in found:
         words.append(found["device"])
     st.caption(widgets.plain(" · ".join(words)))

@@ -138,7 +138,8 @@ def diffusion(card: Card, most: int) -> dict[str, Any]:
             key="guidance", bind="query-params",
             help=t("w in u + w (c - u): 0 = without the class, 1 = as trained, above: more of what makes the class."),
         )  # fmt: skip
-    return {"sampler": sampler, "steps": steps, "guidance": guidance}
+    # As an address may say it: Streamlit takes any number out of one, whatever the slider's steps.
+    return {"sampler": sampler, "steps": steps, "guidance": round(guidance, 3)}
 
 
 def count_of(

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
-from explorer import models, runs
+from explorer import runs
 from explorer.files import read_json
 from explorer.text import N_, Problem, t
 from explorer.training import recipe_class

@@ -133,6 +133,8 @@ def _over_time(nets: dict[str, list[dict]]) -> None:
                          "discriminator's share is the mean since the moment before."))  # fmt: skip
             rows = [{"net": name, **row} for name, found in nets.items() for row in found]
             widgets.download("JSON", lambda: json.dumps(rows, indent=1), "over-time.json", "application/json")
+        else:
+            st.caption(t("Of these nets the pictures of each moment are stored, and no scores of them."))
 
 
 def _drawn(name: str, row: dict) -> None:

@@ -36,8 +36,7 @@ def steps(scene: Scene) -> None:
     generating.note_odd_controls(
         cards[0], most,
         {"picture": {*known, *(["mine"] if uploads.carried() else [])}, "way": classes, "as": classes},
-        {**dict.fromkeys(("from", "to", "third"), (0, generating.MOST_SEED)), "at": (0, most), "level": (0, 999),
-         "amount": (0.1, 1)},
+        {**dict.fromkeys(("from", "to", "third"), (0, generating.MOST_SEED)), "level": (0, 999), "amount": (0.1, 1)},
     )  # fmt: skip
     with widgets.problems():
         st.subheader(t("From noise to picture"), anchor=False)
@@ -157,6 +156,7 @@ def _framed(found: trajectory.Trajectory, factor: int, classes: Sequence[str]) -
 def _scrubber(frames: Frames, width: int) -> None:
     """The pictures at one step, and the slider over all of them; nothing is computed here."""
     last = len(frames.levels)
+    generating.note_odd({"at": [str(k) for k in range(last + 1)]})
     at = st.select_slider(t("Steps taken"), list(range(last + 1)), last // 2, key="at", bind="query-params")
     if at < last:
         st.markdown(

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from explorer.analysis import fid
-from explorer.text import t
+from explorer.text import N_, t
 from explorer.views import style
 from explorer.views.figure import title
 
 INKS = (1, 3, 5, 0)  # of the class colours, for checkpoints and samplers: all stand out on either ground
 MARKS = ("circle", "square", "diamond", "triangle-up")
-MEASURES = {"fid": "FID", "kid": "KID", "precision": "precision", "recall": "recall"}  # of the faults
+MEASURES = {"fid": "FID", "kid": "KID", "precision": N_("precision"), "recall": N_("recall")}  # of the faults
 
 
 def cautioned(words: str, n: int, m: int) -> str:
@@ -134,42 +134,66 @@ def _keys(field: str, names: Sequence[str], dark: bool) -> tuple[dict, dict]:
     )
 
 
-def fault_words(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
-    """(what is seen of one fault, n and source), for above its charts; rows: as `faults` has them."""
+def fault_words(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What is seen of one fault, for above its charts; rows: as `faults` has them."""
     rows = sorted(rows, key=lambda row: row["strength"])
     first, last = rows[0], rows[-1]
-    words = t(
+    return t(
         "From {a} to {b}: FID {fid_a} to {fid_b}, precision {p_a} to {p_b}, recall {r_a} to {r_b}",
         a=f"{first['strength']:g}", b=f"{last['strength']:g}",
         fid_a=f"{first['fid']:.0f}", fid_b=f"{last['fid']:.0f}",
         p_a=f"{first['precision']:.2f}", p_b=f"{last['precision']:.2f}",
         r_a=f"{first['recall']:.2f}", r_b=f"{last['recall']:.2f}",
     )  # fmt: skip
-    n, m = first["n"], first["reference_n"]
-    source = t("n = {n} test pictures each, against {m} training pictures", n=f"{n:,}", m=f"{m:,}")
-    return words, cautioned(source, n, m)
+
+
+def strength_words(row: Mapping[str, Any], fault: str) -> str:
+    """All that is measured of one fault at one strength; row: as `faults` has them;  fault: its title"""
+    told = ", ".join(f"{t(name)} {row[key]:.3g}" for key, name in MEASURES.items())
+    return f"{fault} {row['strength']:g}: {told}"
+
+
+def fault_source(row: Mapping[str, Any]) -> str:
+    """What the numbers of one fault rest on, for below its charts; row: any of them"""
+    n, m = row["n"], row["reference_n"]
+    told = {"n": f"{n:,}", "m": f"{m:,}"}
+    words = t("CIFAR-10, n = {n} test pictures each; FID against {m} training pictures", **told)
+    if row.get("compared_with"):
+        words += t(", KID, precision and recall against {k} of these", k=f"{row['compared_with']:,}")
+    return cautioned(words, n, m)
 
 
 def live_words(live: Mapping[str, Any], fault: str, measure: str = "fid") -> str:
     """What the point of now says of one of MEASURES. live: as `faults` has it;  fault: its title"""
     return t("measured here (diamond): {fault} {strength}, {measure} {value}, n = {n}", fault=fault,
-             strength=f"{live['strength']:g}", measure=MEASURES[measure], value=f"{live[measure]:.3g}",
+             strength=f"{live['strength']:g}", measure=t(MEASURES[measure]), value=f"{live[measure]:.3g}",
              n=f"{live['n']:,}")  # fmt: skip
 
 
 def faults(
-    rows: Sequence[Mapping[str, Any]], unit: str, live: Mapping[str, Any] | None, dark: bool = False
+    rows: Sequence[Mapping[str, Any]],
+    unit: str,
+    live: Mapping[str, Any] | None,
+    dark: bool = False,
+    factor: bool = False,
+    at: float | None = None,
 ) -> dict[str, dict]:
     """A small chart for each of MEASURES over the strength of one fault, each as wide as its place.
 
-    rows: as analysis.perturbing.rows gives them, of one kind, strength 0 among them;  live: a row measured just now
+    rows: as analysis.perturbing.of_kind gives them, none where nothing is stored;  live: a row measured just now
+    factor: the strengths are factors;  at: the strength that is looked at
     """
     accent = style.ACCENT_ON_DARK if dark else style.ACCENT
     values = [dict(row) for row in sorted(rows, key=lambda row: row["strength"])]
 
+    x = {"field": "strength", "type": "quantitative", "title": unit, "axis": {"tickCount": 5}}
+    if factor:
+        x |= {"scale": {"type": "log", "nice": False}}
+        x |= {"axis": {"values": [row["strength"] for row in values]}} if values else {}
+
     def chart(key: str, name: str) -> dict:
         encoding = {
-            "x": {"field": "strength", "type": "quantitative", "title": unit, "axis": {"tickCount": 5}},
+            "x": x,
             "y": {"field": key, "type": "quantitative", "title": name, "axis": {"tickCount": 4}},
             "tooltip": [
                 {"field": "strength", "title": unit},
@@ -183,6 +207,9 @@ def faults(
                 "encoding": encoding,
             }
         ]
+        if at is not None:
+            rule = {"type": "rule", "color": style.CHOSEN, "strokeDash": [4, 3]}
+            layers.append({"data": {"values": [{"strength": at}]}, "mark": rule, "encoding": {"x": x}})
         if live:
             spot = {
                 "type": "point", "filled": True, "size": 140, "shape": "diamond", "color": style.CHOSEN, "opacity": 1,
@@ -196,7 +223,7 @@ def faults(
             "layer": layers,
         }
 
-    return {key: chart(key, name) for key, name in MEASURES.items()}
+    return {key: chart(key, t(name)) for key, name in MEASURES.items()}
 
 
 def time_against_fid(rows: Sequence[Mapping[str, Any]], dark: bool = False) -> dict:

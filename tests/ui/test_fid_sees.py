@@ -122,10 +122,10 @@ def under_way(monkeypatch: pytest.MonkeyPatch) -> list[jobs.JobStatus]:
 
     monkeypatch.setattr(jobs, "submit", submit)
     monkeypatch.setattr(jobs, "status", status)
-    newest = lambda begin: next((each for each in reversed(found) if each.key.startswith(begin)), None)  # noqa: E731
-    monkeypatch.setattr(jobs, "latest_of", newest)
+    of = lambda begin: [each for each in found if each.key.startswith(begin)]  # noqa: E731
+    monkeypatch.setattr(jobs, "all_of", of)
     monkeypatch.setattr(jobs, "result", lambda job_id: ROW | {"strength": 0.5, "fid": 61.23})
-    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: STORED)
+    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: {"rows": STORED})
     return found
 
 
@@ -143,10 +143,10 @@ def test_another_s_measurement_keeps_nobody_from_another_strength(under_way: lis
     assert "Being measured: Blur 0.5" in words(app)
     sound(app.button(key="measure").click().run())
     assert [each.key for each in under_way] == ["perturb blur 0.5", "perturb blur 3"]
-    assert "Being measured: Blur 3" in words(app)
-    under_way.append(job("perturb blur 1"))
-    assert "Being measured: Blur 3" in words(sound(app.run())), "one's own, not the newest"
-    assert "Being measured: Blur 1" in words(opened(fault="blur"))
+    for strength in ("0.5", "3"):  # each can be stopped, whoever waits for it
+        assert f"Being measured: Blur {strength}" in words(sound(app.run()))
+    assert {"stop perturb-blur-0-5", "stop perturb-blur-3"} <= buttons(app)
+    assert "Being measured: Blur 3" in words(opened(fault="blur"))
 
 
 def test_what_was_measured_here_has_its_words_and_its_row(
@@ -158,6 +158,7 @@ def test_what_was_measured_here_has_its_words_and_its_row(
     assert "measured here" not in words(opened(fault="blur"))
     assert files["fid-blur.csv"].count("before") == 3 and "here" not in files["fid-blur.csv"]
     under_way.append(job("perturb blur 0.5", "done"))
+    under_way.append(job("perturb blur 0.7"))  # does not hide what is finished
     app = opened(fault="blur")
     assert "measured here (diamond): Blur 0.5, FID 61.2, n = 1,000" in words(app)
     alts = [chart.proto.alt for chart in app.get("vega_lite_chart") if chart.proto.alt.startswith("Blur, ")]
@@ -165,6 +166,24 @@ def test_what_was_measured_here_has_its_words_and_its_row(
     assert [row.split(",")[-3:] for row in files["fid-blur.csv"].splitlines()[-1:]] == [
         ["0.5", "61.23", "here"]
     ]
+
+
+def test_one_measurement_alone_is_drawn_without_a_range(
+    under_way: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fid_sees, "table_of_faults", dict)
+    under_way.append(job("perturb blur 0.5", "done"))
+    said = words(opened(fault="blur"))
+    assert (
+        "measured here (diamond): Blur 0.5" in said and "Not measured yet" in said and "From 0.5" not in said
+    )
+
+
+def test_the_pictures_of_a_spoilt_set_say_how_it_is_spoilt() -> None:
+    app = opened(fault="classes")
+    assert "Ten pictures of such a set. Classes left out, classes of ten: 9" in words(app)
+    alts = [image.alt for part in app.get("image") for image in part.proto.imgs]
+    assert "truck (Classes left out, classes of ten: 9)" in alts
 
 
 def test_no_button_is_offered_where_there_are_too_few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

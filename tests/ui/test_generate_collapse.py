@@ -199,7 +199,9 @@ def test_a_net_with_no_more_than_its_grids_can_still_be_scrubbed(surroundings: P
     (surroundings / "plain/evaluation/over_time.json").unlink()
     app = opened(moment="6400")
     assert "plain, 6,400 pictures seen" in images(app)[0].alt
-    assert not any("orange line" in part.value for part in app.caption), "there is no curve"
+    said = [part.value for part in app.caption]
+    assert not any("orange line" in each for each in said), "there is no curve"
+    assert "Of these nets the pictures of each moment are stored, and no scores of them." in said
 
 
 @pytest.mark.parametrize(

@@ -582,7 +582,9 @@ def test_what_was_measured_is_drawn_and_what_was_not_names_its_command() -> None
     tables = [table.value for table in app.table]
     assert any("half-pixel resize (torch's)" in table.to_string() for table in tables)
     assert len(app.get("vega_lite_chart")) >= 2
-    assert "python -m explorer protocols" not in words(app)
+    assert "The same pictures, by convention: tiny-ddpm: FID" in words(app)
+    assert "python -m explorer protocols tiny-dcgan" in words(app), "what lacks it is not left out silently"
+    assert "python -m explorer protocols" not in words(opened(part="fid", model_digits="tiny-ddpm"))
     assert "python -m explorer protocols tiny-vae" in words(opened(part="fid", model_digits="tiny-vae"))
 
 
@@ -591,7 +593,15 @@ def test_a_fault_is_four_charts_that_say_their_numbers(monkeypatch: pytest.Monke
     table = [
         row | {"kind": "blur", "strength": strength, "fid": 40 + 50 * strength} for strength in (0, 0.4, 1.2)
     ]
-    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: table)
+    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: {"rows": table, "seed": 0})
+    app = opened(part="fid", fault="blur")
+    assert "Blur 0: FID 40, KID 0.01, precision 0.7, recall 0.65" in words(app)
+    sound(app.segmented_control(key="seen").select("1.2").run())
+    assert "Blur 1.2: FID 100" in words(app) and app.query_params["seen"] == "1.2"
+    sound(app.segmented_control(key="fault").select("jpeg").run())
+    assert "Not measured yet" in words(app) and "From 0 to 0" not in words(app), (
+        "the untouched set is no fault"
+    )
     app = opened(part="fid", fault="blur")
     assert "From 0 to 1.2: FID 40 to 100, precision 0.70 to 0.70" in words(app) and "n = 1,000" in words(app)
     charts = [chart.proto for chart in app.get("vega_lite_chart")]
@@ -653,7 +663,7 @@ def test_a_fault_is_measured_in_turn_with_trainings_and_tells_only_who_asked(
     failed = jobs.JobStatus(
         "perturb-1", "perturb", "failed", None, "", 0, None, text.Problem("It broke."), 1.0, None, 0.0
     )
-    monkeypatch.setattr(jobs, "latest_of", lambda begin: failed if begin == "perturb blur " else None)
+    monkeypatch.setattr(jobs, "all_of", lambda begin: [failed] if begin == "perturb blur " else [])
     monkeypatch.setattr(jobs, "logs", lambda job_id, tail: [])
     opened(part="fid", fault="blur")
     assert [part.value.replace("\\", "") for part in app.run().error] == ["It broke."]
@@ -701,12 +711,12 @@ def test_the_table_of_faults_is_read_anew_when_it_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fid_sees.perturbing, "__file__", str(tmp_path / "faults.py"))
-    assert fid_sees.table_of_faults() == []
+    assert fid_sees.table_of_faults() == {}
     (tmp_path / "faults.json").write_text('{"rows": [1]}')
-    assert fid_sees.table_of_faults() == [1]
+    assert fid_sees.table_of_faults() == {"rows": [1]}
     (tmp_path / "faults.json").write_text('{"rows": [1, 2]}')
     os.utime(tmp_path / "faults.json", (5, 5))
-    assert fid_sees.table_of_faults() == [1, 2]
+    assert fid_sees.table_of_faults() == {"rows": [1, 2]}
 
 
 def test_every_table_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -716,7 +726,7 @@ def test_every_table_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     row = {"n": 1000, "reference_n": 50_000, "kid": 0.01, "precision": 0.7, "recall": 0.65, "fid": 40}
     table = [row | {"kind": "blur", "strength": strength} for strength in (0, 1.2)]
-    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: table)
+    monkeypatch.setattr(fid_sees, "table_of_faults", lambda: {"rows": table})
     opened(part="fid")
     lines = {name: text.splitlines() for name, text in files.items()}
     assert {name: len(found) for name, found in lines.items()} == {

@@ -96,17 +96,35 @@ def test_a_fault_has_four_measures_in_order_of_strength_and_the_point_of_now() -
         assert sound(spec)["width"] == "container", "it fits a phone"
         assert spec["layer"][0]["encoding"]["y"]["field"] == measure and len(spec["layer"]) == 1
         assert [row["strength"] for row in spec["data"]["values"]] == [0, 1, 2]
-    words, source = scores.fault_words(rows)
-    assert words.startswith("From 0 to 2: FID 40 to 60") and "n = 1,000 test pictures" in source
-    assert (
-        source.endswith("mostly bias.")
-        and "bias" not in scores.fault_words([ROW | {"n": 5000, "strength": 0}])[1]
-    )
+    assert scores.fault_words(rows).startswith("From 0 to 2: FID 40 to 60")
+    assert scores.strength_words(rows[2], "Blur") == "Blur 1: FID 50, KID 0.01, precision 0.7, recall 0.6"
+    marked = sound(scores.faults(rows, "sigma", None, at=1)["kid"])
+    assert marked["layer"][1]["data"]["values"] == [{"strength": 1}]
     live = sound(scores.faults(rows, "sigma", ROW | {"strength": 1.5})["fid"])
     assert live["layer"][1]["data"]["values"][0]["strength"] == 1.5
     assert scores.live_words(ROW | {"strength": 1.5}, "Blur", "kid") == (
         "measured here (diamond): Blur 1.5, KID 0.01, n = 1,000"
     )
+
+
+def test_factors_stand_on_a_logarithmic_axis_so_that_small_ones_are_apart() -> None:
+    rows = [ROW | {"kind": "repeats", "strength": strength} for strength in (1, 2, 5, 20, 100)]
+    for spec in scores.faults(rows, "times each", None, factor=True).values():
+        x = sound(spec)["layer"][0]["encoding"]["x"]
+        assert x["scale"]["type"] == "log" and x["axis"]["values"] == [1, 2, 5, 20, 100]
+    alone = scores.faults([], "times each", rows[1], factor=True)["fid"]
+    assert (
+        sound(alone)["layer"][1]["data"]["values"] == [rows[1]]
+        and "values" not in alone["layer"][0]["encoding"]["x"]["axis"]
+    )
+
+
+def test_the_source_of_a_fault_says_against_how_many_each_score_is() -> None:
+    said = scores.fault_source(ROW | {"compared_with": 5000, "strength": 0})
+    assert "CIFAR-10, n = 1,000 test pictures each; FID against 50,000 training pictures" in said
+    assert "KID, precision and recall against 5,000 of these" in said and said.endswith("mostly bias.")
+    older = scores.fault_source(ROW | {"n": 5000, "strength": 0})  # of a job from before this was told
+    assert "KID" not in older and "bias" not in older
 
 
 def test_time_against_fid_names_the_best_and_the_quickest() -> None:
