@@ -319,7 +319,7 @@ def test_strangers_may_take_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None
     assert (
         drawn.parsed("tiny-ddpm/1/1/dpm/26/1") is None and drawn.parsed("tiny-ddpm/1/1/dpm/25/1") is not None
     )
-    monkeypatch.setattr(sampling, "options_for", lambda _: {"sampler": "dpm", "steps": 26, "guidance": 1.0})
+    monkeypatch.setattr(sampling, "stored_options", lambda _: {"sampler": "dpm", "steps": 26, "guidance": 1.0})
     with pytest.raises(Problem, match="at most 25 steps"):
         drawn.pixels(drawn.parsed("tiny-ddpm/26"))
 
@@ -717,6 +717,36 @@ def test_the_table_of_faults_is_read_anew_when_it_changes(
     (tmp_path / "faults.json").write_text('{"rows": [1, 2]}')
     os.utime(tmp_path / "faults.json", (5, 5))
     assert fid_sees.table_of_faults() == {"rows": [1, 2]}
+
+
+def test_a_picture_follows_what_its_model_is_scored_with() -> None:
+    """A new score changes sampler, steps and guidance in the card, and not the weights."""
+    card = checkpoints.read_card("tiny-ddpm")
+    few, more = (
+        dataclasses.replace(card, metrics={"samples": {"sampler": "ddim", "steps": steps, "guidance": 1.0}})
+        for steps in (1, 4)
+    )
+    one, other = (drawn.pixels(drawn.Drawn(each, 7)) for each in (few, more))
+    assert not np.array_equal(one, other)
+    whole = drawn.Drawn(card, 7, 7, (("sampler", "ddim"), ("steps", 4), ("guidance", 1.0)))
+    assert np.array_equal(drawn.pixels(whole), other)
+
+
+def controls_of_diffusion() -> None:
+    import streamlit as st
+
+    from explorer import checkpoints
+    from explorer.ui import generating
+
+    st.title(str(generating.diffusion(checkpoints.read_card("tiny-ddpm"), 250)["guidance"]))
+
+
+def test_a_guidance_of_many_decimals_is_one_that_an_address_can_say() -> None:
+    for asked, found in (("1.23456", "1.235"), ("1e-05", "0.0")):
+        app = AppTest.from_function(controls_of_diffusion)
+        app.query_params["guidance"] = asked
+        assert sound(app.run()).title[0].value == found
+        assert drawn.parsed(f"tiny-ddpm/7/7/dpm/20/{float(found):g}") is not None
 
 
 def test_every_table_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
