@@ -67,3 +67,11 @@ SCORES = {  # what a card keeps of 5,000 drawn pictures, in part
     "reference": "cifar10:train", "reference_n": 50_000, "kid": 0.031,
     "precision": 0.61, "fid_infinity": None, "accuracy_score": {"accuracy": 0.62, "n": 10_000}, "counts": [1, 2],
 }  # fmt: skip
+
+
+def damaged_cifar10(root: Path, count: int = 1) -> None:
+    """Files below `root` (EXPLORER_DATA) that look like CIFAR-10 until somebody reads them: `count` black pictures."""
+    (root / "cifar10").mkdir(exist_ok=True)
+    for split in cifar10.COUNT:
+        np.save(root / "cifar10" / f"{split}-images.npy", np.zeros((count, 32, 32, 3), np.uint8))
+        np.save(root / "cifar10" / f"{split}-labels.npy", np.zeros(count, np.int64))

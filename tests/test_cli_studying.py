@@ -69,6 +69,7 @@ def test_retrieval_answers_with_the_study_and_keeps_it_when_asked(run, registry:
         retrieval_study.stored("digits-fastnet")
     code, out, _ = run("retrieval", "digits-fastnet", "--store")
     assert code == 0 and "Votes of 20 neighbours: no winner" in out and "20-NN accuracy" in out
+    assert f"Kendall's tau over all of either {value['agreement']['tau_top']:.2f}" in out
     kept = retrieval_study.stored("digits-fastnet")
     assert {key: kept[key] for key in kept if key != "created"} == {
         key: value[key] for key in kept if key != "created"

@@ -177,13 +177,15 @@ def test_retrieval_growth_writes_what_was_measured_up_to_the_most(
 BARS = {("cosine", 1): 3, ("euclidean", 1): 2, ("cosine", 1000): 1.3, ("euclidean", 1000): 1.3}
 
 
+@pytest.mark.parametrize("how", ["slow", "wrong"])
 @pytest.mark.parametrize("missed", [None, *BARS])
 def test_retrieval_speed_ends_with_1_below_any_of_its_bars(
-    missed: tuple[str, int] | None, monkeypatch: pytest.MonkeyPatch, capsys
+    missed: tuple[str, int] | None, how: str, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
     def compare(vectors: object, queries: list, metric: str, *_: object) -> dict:
-        ratio = BARS[metric, len(queries)] - (0.01 if (metric, len(queries)) == missed else 0)
-        return {"ours": 1.0, "theirs": 2.0, "ratio": ratio, "agree": 1.0}
+        fault = how if (metric, len(queries)) == missed else ""
+        ratio = BARS[metric, len(queries)] - (0.01 if fault == "slow" else 0)
+        return {"ours": 1.0, "theirs": 2.0, "ratio": ratio, "agree": 0.999 if fault == "wrong" else 1.0}
 
     monkeypatch.setattr(retrieval_speed, "compare", compare)
     monkeypatch.setattr(retrieval_speed, "N", 20)  # nobody looks at the vectors

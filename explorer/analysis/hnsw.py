@@ -31,14 +31,13 @@ from explorer.analysis.graph import (
     library,
     search,
 )
-from explorer.analysis.growth import ENGINES, growth
 from explorer.checkpoints.manifest import sha256_of
 from explorer.reach import allow
 from explorer.text import N_
 
 __all__ = [
-    "ADDING", "ASKING", "DIAL", "EF", "ENGINES", "Dial", "Graph", "build", "describe", "dial", "growth", "library",
-    "load", "measured", "path", "save", "search",
+    "ADDING", "ASKING", "DIAL", "EF", "Dial", "Graph", "build", "describe", "dial", "library", "load", "measured",
+    "path", "save", "search",
 ]  # fmt: skip
 
 DIAL = (16, 32, 64, 128, 256, 512)

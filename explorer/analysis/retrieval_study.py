@@ -60,7 +60,7 @@ def study(
     query_n: how many asked;  blank_n: how many did not, because their features have length 0 and so no direction
     metrics: of each metric accuracy (of k neighbours; Wilson's interval), precision, curve (accuracy of 1 … m), and on
         `deep_n` queries r_precision and map_r;  differences: of each of MEASURES;  curve: the difference's interval
-    by_class, by_length: accuracy in groups of the queries;  agreement: of the first k, `tau` over `tau_n` queries
+    by_class, by_length: accuracy in groups of the queries;  agreement: of the first k, on average
     torn: queries for which the metrics elect different classes, the most striking first, by their row in `queries`
     clean: with `leaked` only, the accuracy without them and its difference
     """
@@ -158,11 +158,8 @@ def _by_length(right: dict[str, np.ndarray], lengths: np.ndarray) -> list[dict[s
 
 def _agreement(a: np.ndarray, b: np.ndarray) -> dict[str, Any]:
     found = agreement(a, b)
-    known = np.isfinite(found.tau)
     return {
         "overlap": float(found.overlap.mean()),
-        "tau": float(found.tau[known].mean()) if known.any() else None,
-        "tau_n": int(known.sum()),
         "tau_top": float(np.nan_to_num(found.tau_top, nan=1).mean()),
         "first_same": float((a[:, 0] == b[:, 0]).mean()),
     }

@@ -90,7 +90,7 @@ def retrieval_command(
         "",
         *(t(template, **said) for template, said in verdicts),
         f"of the first {k} pictures {agreed['overlap']:.1%} are the same for both, "
-        f"of the very first {agreed['first_same']:.1%}; "
+        f"of the very first {agreed['first_same']:.1%}, Kendall's tau over all of either {agreed['tau_top']:.2f}; "
         f"R-precision and MAP@R on {value['deep_n']:,} queries",
     ]
     if "clean" in value:

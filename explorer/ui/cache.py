@@ -17,7 +17,7 @@ from explorer import checkpoints, data
 from explorer.analysis import predict
 from explorer.analysis.predict import Predictions
 from explorer.checkpoints import Card, Entry, Loaded
-from explorer.data import ImageSet
+from explorer.data import ImageSet, cifar10
 from explorer.text import Missing, Problem
 
 COMPUTE_AT_MOST = 2_000  # pictures a page predicts while somebody waits; more belongs in `evaluate`
@@ -173,9 +173,34 @@ def model(name: str, kind: str = "classifier") -> Loaded:
     return _model(name, card(name, kind).sha256)
 
 
+_refused: dict[str, tuple[tuple, Problem]] = {}  # by split of CIFAR-10: its files and what is wrong with them
+
+
 def images(name: str, split: str = "test") -> ImageSet:
-    """A split of a data set (kept by explorer.data); Missing when it has to be got first."""
-    return data.load(name, split)
+    """A split of a data set (kept by explorer.data); Missing when it has to be got first, Problem for wrong pixels.
+
+    A copy of CIFAR-10 that was refused is not read again before its files change: that takes seconds of every rerun.
+    """
+    if name != "cifar10":
+        return data.load(name, split)
+    known = _refused.get(split)
+    if known and known[0] == _files():
+        raise known[1].with_traceback(None)
+    try:
+        return data.load(name, split)
+    except Missing:
+        raise
+    except Problem as problem:
+        _refused[split] = _files(), problem
+        raise
+
+
+def _files() -> tuple[tuple[str, int], ...]:
+    """What lies in the folder of CIFAR-10, with its times."""
+    try:
+        return tuple(sorted((str(path), path.stat().st_mtime_ns) for path in cifar10.folder().rglob("*")))
+    except OSError:  # taken away between the two looks
+        return ()
 
 
 _stored = Kept(16)

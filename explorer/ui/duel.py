@@ -101,9 +101,10 @@ def striking(scene: Scene) -> None:
     if not found:
         st.info(t("Of no picture here do the metrics vote for different classes, k = {k}.", k=VOTERS))
         return
+    key = retrieving.asking_key(gallery)
     of, place = st.session_state.get("last torn", ((), -1))
-    place = (place + 1) % len(found) if of == gallery.key else 0
-    st.session_state["last torn"] = gallery.key, place
+    place = (place + 1) % len(found) if of == key else 0
+    st.session_state["last torn"] = key, place
     # Asked in any other way they may agree. The controls of these are not drawn yet, so they can still be set.
     st.session_state["k"], st.session_state["normalise"] = gallery.most(VOTERS), NORMALISE[2]
     uploads.carry(None)
@@ -143,7 +144,7 @@ def torn(scene: Scene, gallery: Gallery) -> list[tuple[str, str, int]]:
         differ = votes.torn(said[0].shares, said[1].shares, said[0].winner, said[1].winner)
         return [(asked.data, asked.split, int(asked.numbers[rows[query]])) for query in differ.query]
 
-    return _torn.get(gallery.key, make)
+    return _torn.get(retrieving.asking_key(gallery), make)
 
 
 def neighbours(
@@ -264,9 +265,10 @@ def _compared(
         with st.grid(2, min_column_width=150):
             st.metric(t("In common of {k}", k=k), f"{together.overlap[0]:.0%}", border=True)
             st.metric(
-                t("Kendall's tau"), views.number(together.tau_top[0]), border=True,
+                t("Kendall's tau, all of either row"), views.number(together.tau_top[0]), border=True,
                 help=t("Over all pictures of either row: 1 = the same order, {none} = no picture in common, "
-                       "-1 = the same pictures in reverse.", none=views.number(agreement.nothing_shared(k))),
+                       "-1 = the same pictures in reverse. The chart's tau leaves out what only one row has.",
+                       none=views.number(agreement.nothing_shared(k))),
             )  # fmt: skip
         classes = gallery.images.classes
         counted = {}
@@ -289,11 +291,11 @@ def how_far(scene: Scene, gallery: Gallery, subject: Subject) -> None:
     """How far the nearest picture is, among what is usual for test pictures."""
     vector = retrieving.vector(scene, subject)
     own = np.array([gallery.place(subject.of)])
-    lines = []
+    lines, key = [], retrieving.asking_key(gallery)
     for metric in METRICS:
         if metric == "cosine" and not vector.any():  # a picture without a direction has no place in this
             continue
-        usual = _usual.get((*gallery.key, metric), lambda metric=metric: _baseline(scene, gallery, metric))
+        usual = _usual.get((*key, metric), lambda metric=metric: _baseline(scene, gallery, metric))
         found = outside.outside(gallery.exact, vector[None], usual, without=own)
         lines.append(
             t("{metric}: its nearest picture is further than that of {percent} % of {n} test pictures",

@@ -148,9 +148,9 @@ def _coloured(
 
 
 def _own(scene: Scene, laid: Map) -> list[tuple[float, float, str]]:
-    """The visitor's picture, or the one that the address names, on the map."""
+    """The visitor's picture, or the one that the address names, on the map, cut as the section Duel asks about it."""
     found = subjects.linked() or subjects.drawn_link()
-    carried = None if found else uploads.carried()
+    carried = None if found or "sample" in st.query_params else uploads.carried()
     if carried:
         found = Subject(carried[0], carried[1], carried[1].name)
     if found is None:

@@ -1,6 +1,7 @@
 """The section "Growth": what is given up for speed, and what a search costs as the pictures become many."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -90,7 +91,7 @@ def _measured(scene: Scene, metric: str) -> Dial | None:
         k = min(10, len(graph.ids) - 1)
         return hnsw.dial(graph, asked.vectors[rows], k=k, without=asked.without[rows])
 
-    return _dials.get((*gallery.key, metric), make, t("Building the graph"))
+    return _dials.get((*retrieving.asking_key(gallery), metric), make, t("Building the graph"))
 
 
 def _offer(scene: Scene, metric: str, count: int) -> None:
@@ -110,7 +111,7 @@ def _offer(scene: Scene, metric: str, count: int) -> None:
 
 def _growth() -> None:
     st.subheader(t("From ten thousand to a billion"), anchor=False)
-    stored = _tables.get("growth", lambda: read_json(MEASURED))
+    stored = _table()
     titles = {name: t(engine.title) for name, engine in growth.ENGINES.items()}
     dimension = stored.get("dimension", 512)
     guessed = stored.get("estimated") or [row for n in growth.AT for row in growth.growth(n, dimension)]
@@ -146,6 +147,14 @@ def _growth() -> None:
         },
         border="horizontal", hide_index=True, alt=t("Which engine for how many vectors"),
     )  # fmt: skip
+
+
+def _table() -> dict[str, Any]:
+    """What benchmarks/retrieval_growth.py has measured; empty without, until it has."""
+    try:
+        return _tables.get((MEASURED, MEASURED.stat().st_mtime_ns), lambda: read_json(MEASURED))
+    except OSError:
+        return {}
 
 
 def _memory_words(dimension: int) -> str:

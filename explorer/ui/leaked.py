@@ -60,7 +60,18 @@ def _copies(scene: Scene) -> None:
 
 
 def _kept(scene: Scene) -> tuple[dict[str, Any], dict[str, ImageSet]] | None:
-    """What the command `leaks` keeps beside a checkpoint, this one or another of the same data."""
+    """What is stored; where all of that is out of date, this is said."""
+    found, wrong = stored_copies(scene)
+    if wrong:
+        st.warning(str(wrong), icon=":material/warning:")
+    return found
+
+
+def stored_copies(
+    scene: Scene,
+) -> tuple[tuple[dict[str, Any], dict[str, ImageSet]] | None, Problem | None]:
+    """What the command `leaks` keeps beside a checkpoint, this one or another of the same data, with the pictures; or
+    None and what is wrong with the first that cannot be taken."""
     ours = [
         scene.card.name,
         *sorted(name for name, card in cache.cards().items() if card.data == scene.card.data),
@@ -82,10 +93,8 @@ def _kept(scene: Scene) -> tuple[dict[str, Any], dict[str, ImageSet]] | None:
         except Problem as problem:  # one that is out of date is no reason to show nothing of the others
             wrong = wrong or problem
             continue
-        return {**value, "checkpoint": name}, sets
-    if wrong:
-        st.warning(str(wrong), icon=":material/warning:")
-    return None
+        return ({**value, "checkpoint": name}, sets), None
+    return None, wrong
 
 
 def _sets(name: str) -> dict[str, ImageSet]:
@@ -221,6 +230,13 @@ def _outliers(scene: Scene) -> None:
         t("Mean distance to the {k} nearest of the own class, over the median of that class; the farthest first. Odd "
           "pictures, rare kinds, wrong labels. A click opens one in the duel.", k=outside.NEIGHBOURS)
     )  # fmt: skip
+    if found.left_out:
+        st.caption(
+            t(
+                "Left out: {n}, which have no direction, or nobody else in their class.",
+                n=f"{found.left_out:,}",
+            )
+        )
 
     def picked(place: str) -> None:
         duel.to_query(gallery, int(place))

@@ -41,7 +41,7 @@ def nearest(card: Card, key: str, picture: Picture, box: Box | None, invert: boo
             [gallery.images.images[k] for k in found.ids[0]],
             [gallery.words(int(k)) for k in found.ids[0]],
             [
-                f"{gallery.name(k)} · {value:.3f} · |x| {gallery.exact.lengths[k]:.2f}"
+                f"{widgets.plain(gallery.name(k))} · {value:.3f} · |x| {gallery.exact.lengths[k]:.2f}"
                 for k, value in zip(found.ids[0], found.values[0])
             ],
         )

@@ -7,7 +7,7 @@ from explorer.text import t
 from explorer.ui import duel, generating, widgets
 from explorer.ui.evidence import dark
 from explorer.ui.retrieving import Scene
-from explorer.views.plane import plane_chart, verdict
+from explorer.views.plane import nearer, plane_chart, verdict
 
 ANGLE, LENGTH = (0.0, 90.0, 1.0), (0.2, 6.0, 0.1)  # least, most, step
 FIRST = {"x": (30.0, 2.5), "y": (38.0, 5.4), "z": (72.0, 2.1)}  # X nearer to Y by cosine, to Z by distance
@@ -25,8 +25,7 @@ def plane() -> None:
     """The arrows, their sliders, and what both metrics say."""
     with widgets.problems():
         generating.note_odd({"unit": ("true", "false")}, NUMBERS)
-        st.markdown(t("Which picture is most like X? **Cosine** looks only at the direction of a feature vector, "
-                      "**Euclidean** distance also at its length. Here they disagree; move the arrows."))  # fmt: skip
+        above = st.container()
         left, right = st.columns([5, 7], gap="large")
         with left:
             arrows = {name: _arrow(name) for name in FIRST}
@@ -36,6 +35,11 @@ def plane() -> None:
         if unit:
             arrows = {name: arrow.unit for name, arrow in arrows.items()}
         x, y, z = (arrows[name] for name in "xyz")
+        asked = t("Which picture is most like X? **Cosine** looks only at the direction of a feature vector, "
+                  "**Euclidean** distance also at its length.")  # fmt: skip
+        if set(nearer(x, y, z).values()) == {"Y", "Z"}:
+            asked += " " + t("Here they disagree; move the arrows.")
+        above.markdown(asked)
         with left:
             st.table(
                 {

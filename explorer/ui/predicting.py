@@ -50,6 +50,18 @@ def crop_place() -> tuple[int, int, int]:
     return x, y, size
 
 
+def crop_link() -> tuple[bool, tuple[int, int, int], bool]:
+    """The crop that the address names, where its controls are not drawn: (whether everything is squashed, its place as
+    `crop_place` has it, whether light and dark are swapped)."""
+    x, y, size = (
+        int(widgets.from_url(key, map(str, range(least, most + 1)), str(first)))
+        for key in ("x", "y", "size")
+        for least, most, first in [SLIDERS[key]]
+    )
+    squash = widgets.from_url("fit", FITS) == "squash"
+    return squash, (x, y, size), widgets.from_url("invert", ("true",)) == "true"
+
+
 def crop_controls(picture: Picture) -> bool:
     """The controls of the crop, which holds for all pictures; whether everything is squashed instead."""
     fits = {key: t(words) for key, words in FITS.items()}

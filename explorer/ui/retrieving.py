@@ -12,7 +12,7 @@ from explorer.analysis import features
 from explorer.analysis.retrieval import Exact
 from explorer.checkpoints import Card, kind_of
 from explorer.data import ImageSet, sheet
-from explorer.text import N_, t
+from explorer.text import N_, Problem, t
 from explorer.ui import cache, evidence, offers, widgets
 from explorer.ui.picker import Item
 from explorer.ui.subject import Subject
@@ -108,11 +108,11 @@ def choose() -> Scene:
     with two:
         layers = {layer: t(features.LAYERS[layer].title) for layer in features.layers_of(card)}
         layer = widgets.select(t("Which features"), layers, key="layer")
+        st.caption(t(features.LAYERS[layer].words))
+    offered = galleries(card)
+    first = _begin(card, layer, offered)
     with three:
-        offered = galleries(card)
-        found = widgets.select(
-            t("Pictures to search"), offered, key="gallery", default=_begin(card, layer, offered)
-        )
+        found = widgets.select(t("Pictures to search"), offered, key="gallery", default=first)
     there = {"model": known, "layer": layers, "gallery": offered}
     widgets.odd_address([key for key, names in asked.items() if not set(names) <= set(there[key])])
     return Scene(card, layer, found)
@@ -140,13 +140,22 @@ def galleries(card: Card) -> dict[str, str]:
 
 
 def _begin(card: Card, layer: str, offered: Mapping[str, str]) -> str:
-    """The first gallery that needs no waiting: one with kept vectors, one that is small, else the sheet."""
+    """The first gallery that needs no waiting: one with kept vectors, one that is small, else the sheet. One that lies
+    here and cannot be read counts as not here, and is said."""
+    wrong, begin = None, SHEET if SHEET in offered else next(iter(offered))
     for gallery in offered:
-        if gallery != SHEET:
+        if gallery == SHEET:
+            continue
+        try:
             images = cache.images(*gallery.split("/"))
             if len(images) <= cache.COMPUTE_AT_MOST or features.kept(card, images, layer) is not None:
-                return gallery
-    return SHEET if SHEET in offered else next(iter(offered))
+                begin = gallery
+                break
+        except Problem as problem:
+            wrong = wrong or problem
+    if wrong:
+        st.warning(widgets.plain(str(wrong)), icon=":material/warning:")
+    return begin
 
 
 def offer_data(scene: Scene) -> None:
@@ -229,6 +238,18 @@ class Askers:
         return self.images.labels[self.rows]
 
 
+def asking_key(gallery: Gallery) -> tuple[str, str, str, str]:
+    """What is found by asking in a gallery depends on: its key, and the fingerprint of the pictures that ask."""
+    return *gallery.key, _asking_images(gallery).fingerprint
+
+
+def _asking_images(gallery: Gallery) -> ImageSet:
+    """The pictures from which `askers` chooses."""
+    if gallery.split != "train":
+        return gallery.images
+    return cache.images("cifar10-sheet" if gallery.data == "cifar10" else gallery.data)
+
+
 def askers(scene: Scene, gallery: Gallery) -> Askers:
     """Test pictures that ask in a gallery of training pictures, as many as one waits for; those of the sheet for
     CIFAR-10. A gallery of test pictures asks about its own."""
@@ -243,10 +264,9 @@ def askers(scene: Scene, gallery: Gallery) -> Askers:
             gallery.exact.vectors[rows],
             rows,
         )
-    sheeted = gallery.data == "cifar10"
-    images = cache.images("cifar10-sheet" if sheeted else gallery.data)
+    images = _asking_images(gallery)
     rows = data.spread(len(images), MOST_ASKED)
-    numbers = sheet.test_indices()[rows] if sheeted else rows
+    numbers = sheet.test_indices()[rows] if gallery.data == "cifar10" else rows
 
     def make() -> np.ndarray:
         return features.features(_loaded(scene.card), images.images[rows], scene.layer)

@@ -9,12 +9,12 @@ import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from explorer import checkpoints
-from explorer.analysis import features, leak_report, paired, quality, retrieval_study
+from explorer.analysis import features, leak_report, paired, predict, quality, retrieval_study
 from explorer.analysis.retrieval import METRICS
 from explorer.checkpoints import kind_of
 from explorer.data import sheet
 from explorer.text import Missing, Problem, t
-from explorer.ui import cache, generating, offers, retrieving, uploads, widgets
+from explorer.ui import cache, generating, leaked, offers, retrieving, uploads, widgets
 from explorer.ui import subject as subjects
 from explorer.ui.evidence import dark
 from explorer.ui.game import said
@@ -22,6 +22,7 @@ from explorer.ui.picker import Item, picture_strip
 from explorer.ui.retrieving import SHEET, Askers, Gallery, Scene
 from explorer.views import pictures
 from explorer.views import study as views
+from explorer.views.duel import number
 
 TORN = 12  # pictures on which the metrics disagree, shown at first
 _stored, _made, _grids = cache.Kept(8), cache.Kept(8, long=True), cache.Kept(8, long=True)
@@ -36,11 +37,13 @@ def studied(scene: Scene) -> None:
         _torn(scene, _all(scene), found)
     else:
         gallery = retrieving.gallery(scene)
+        if gallery:
+            found = _computed(scene, gallery)
+            _shown(scene, found)
+            _torn(scene, retrieving.askers(scene, gallery), found, gallery)
+        _offer(scene)
         if gallery is None:
             return
-        found = _computed(scene, gallery)
-        _shown(scene, found)
-        _torn(scene, retrieving.askers(scene, gallery), found, gallery)
     _features(scene)
 
 
@@ -88,17 +91,62 @@ def _here(data: str) -> dict[str, str]:
 
 
 def _computed(scene: Scene, gallery: Gallery) -> dict[str, Any]:
-    """The same of the test pictures that can be asked while one waits; said with its n."""
+    """The same of the test pictures that can be asked while one waits; said with its n. Beside it what the classifier
+    says and the accuracy without copies, where both were stored."""
+    head, copies = _head(scene, gallery), _copies(scene, gallery)
 
     def make() -> dict[str, Any]:
         asked = retrieving.askers(scene, gallery)
         labels = asked.labels
         return retrieval_study.study(
             gallery.exact, gallery.images.labels, asked.vectors, labels, gallery.images.classes, asked.without,
+            head=None if head is None else head[asked.numbers],
+            leaked=None if copies is None else np.flatnonzero(np.isin(asked.numbers, copies)),
             k=gallery.most(quality.K), deep=min(500, len(labels)),
         )  # fmt: skip
 
-    return _made.get(gallery.key, make, t("Asking the test pictures"))
+    key = (*retrieving.asking_key(gallery), head is not None, None if copies is None else copies.tobytes())
+    return _made.get(key, make, t("Asking the test pictures"))
+
+
+def _head(scene: Scene, gallery: Gallery) -> np.ndarray | None:
+    """The classifier's own probabilities for all test pictures, float32 (N, K); None where none of these are stored."""
+    card = scene.card
+    if card.task != "classifier" or gallery.data != card.data:
+        return None
+    try:
+        found = _stored.get(("predictions", card.name, card.sha256), lambda: predict.stored(card.name))
+    except Problem:
+        return None
+    here = _here(card.data).get(
+        "data_fingerprint"
+    )  # where only the sheet is here, the numbers are the official ones
+    return found.probabilities(card.temperature) if here in (None, found.fingerprint) else None
+
+
+def _copies(scene: Scene, gallery: Gallery) -> np.ndarray | None:
+    """Test pictures that stand among the training pictures too, int64 (L,); None where none are searched, or nobody has
+    looked for copies."""
+    if scene.gallery != _train(scene):
+        return None
+    found, _ = leaked.stored_copies(scene)
+    return leak_report.pairs_of(found[0]["across"]).a if found else None
+
+
+def _offer(scene: Scene) -> None:
+    """The job that asks all test pictures and keeps what was found: among the training pictures, by the first features,
+    of which the card speaks."""
+    if scene.gallery != _train(scene) or scene.layer != features.layers_of(scene.card)[0]:
+        return
+    words = ["retrieval", scene.card.name, "--store"]
+    command = "python -m explorer " + " ".join(words)
+    offers.offer(
+        words,
+        t("The study of all test pictures is not stored yet; it takes some minutes: `{command}`", command=command),
+        t("Compare the metrics"),
+        t("This server is public: only its owner can compare the metrics ({command}).", command=command),
+        "balance", "study",
+    )  # fmt: skip
 
 
 def _shown(scene: Scene, found: dict[str, Any]) -> None:
@@ -129,7 +177,7 @@ def _shown(scene: Scene, found: dict[str, Any]) -> None:
     table |= {
         names[metric]: [percent(found["metrics"][metric][key]) for key in rows.values()] for metric in METRICS
     }
-    table[t("difference, 95 % interval")] = [
+    table[t("difference in points, 95 % interval")] = [
         _interval(apart[key]) if key in apart else "–" for key in rows.values()
     ]
     st.table(
@@ -138,7 +186,10 @@ def _shown(scene: Scene, found: dict[str, Any]) -> None:
         hide_index=True,
         alt=t("Both metrics by four measures, with their difference"),
     )
-    words = _agreed(found)
+    words = _agreed(found) + " " + t(
+        "Kendall's tau over all of either row is {tau} on average; 1 is the same order.",
+        tau=number(found["agreement"]["tau_top"]),
+    )  # fmt: skip
     if "head" in found:
         share = f"{100 * found['head']['accuracy']:.2f}"
         words += " " + t("The classifier's own head is right on {share} %.", share=share)
@@ -203,12 +254,40 @@ def _interval(of: dict[str, Any]) -> str:
 
 
 def _torn(scene: Scene, asked: Askers, found: dict[str, Any], gallery: Gallery | None = None) -> None:
-    """Pictures on which the metrics elect different classes, each a button to the duel that asks as the study did.
+    """Pictures on which the metrics elect different classes, and those on which the classifier's head says another.
 
     gallery: that which was asked just now; without it the study is stored, and its queries are those of the split
     """
     st.subheader(t("Where they vote for different classes"), anchor=False)
-    torn, k, train = found["torn"], found["k"], _train(scene)
+    if gallery is None and _away(scene):
+        st.caption(t("Judged among {n} training pictures, which are not here: the duel asks those that are.",
+                     n=f"{found['gallery_n']:,}"))  # fmt: skip
+    names, head = {metric: t(words) for metric, words in METRICS.items()}, found.get("head", {})
+    _strip(scene, asked, found, found["torn"], tuple(names.values()), "torn", gallery)
+    if not set(METRICS) <= set(head):
+        return
+    st.subheader(t("Where the classifier's own head says another class"), anchor=False)
+    for metric, name in names.items():
+        st.markdown(f"**{t('Votes of {k} neighbours', k=found['k'])}, {name}**")
+        _strip(scene, asked, found, head[metric], (name, t("head")), f"head {metric}", gallery)
+
+
+def _away(scene: Scene) -> bool:
+    """Whether the training pictures that a stored study asked are not here."""
+    return not _here(scene.card.data)
+
+
+def _strip(
+    scene: Scene,
+    asked: Askers,
+    found: dict[str, Any],
+    torn: dict[str, Any],
+    judges: tuple[str, str],
+    key: str,
+    gallery: Gallery | None,
+) -> None:
+    """Pictures on which two judges disagree, each a button to the duel that asks as the study did. torn: of a study"""
+    k, train = found["k"], _train(scene)
     # where only the sheet is here, those of the queries that it has
     row_of = {int(number): row for row, number in enumerate(asked.numbers)}
     here = [
@@ -221,17 +300,13 @@ def _torn(scene: Scene, asked: Askers, found: dict[str, Any], gallery: Gallery |
         st.caption(t("On {n} of {of} test pictures.", **of))
         return
     st.caption(t("On {n} of {of} test pictures. A click opens one in the duel.", **of))
-    away = gallery is None and train not in retrieving.galleries(scene.card)
-    if away:
-        st.caption(t("Judged among {n} training pictures, which are not here: the duel asks those that are.",
-                     n=f"{found['gallery_n']:,}"))  # fmt: skip
     classes = asked.images.classes
     items = []
     for row, a, b in here[:TORN]:
         true = classes[asked.labels[row]]
         alt = t("{data}, {split}, picture {i}: {true}", data=asked.data, split=asked.split,
                 i=asked.numbers[row], true=true)  # fmt: skip
-        title = f"{t('cosine')}: {classes[a]}\n{t('Euclidean')}: {classes[b]}\n{t('true')}: {true}"
+        title = f"{judges[0]}: {classes[a]}\n{judges[1]}: {classes[b]}\n{t('true')}: {true}"
         src = pictures.thumbnail_uri(asked.images.images[asked.rows[row]], 3)
         items.append(Item(str(row), src, title, alt, alt))
 
@@ -245,11 +320,11 @@ def _torn(scene: Scene, asked: Askers, found: dict[str, Any], gallery: Gallery |
             widgets.to_url("k", str(k))
             widgets.to_url("normalise", None)
         st.session_state[retrieving.AGAIN] = True
-        if gallery is None and not away:
+        if gallery is None and not _away(scene):
             widgets.to_url("gallery", train)
         widgets.to_url("part", "duel")
 
-    picture_strip("", tuple(items), None, "torn", picked, "strip wrap middle")
+    picture_strip("", tuple(items), None, key, picked, "strip wrap middle")
 
 
 def _all(scene: Scene) -> Askers:
@@ -257,7 +332,7 @@ def _all(scene: Scene) -> Askers:
     try:
         images = cache.images(scene.card.data, "test")
         numbers = np.arange(len(images))
-    except Missing:
+    except Problem:  # not here, or damaged
         images, numbers = cache.images("cifar10-sheet"), sheet.test_indices()
     rows = np.arange(len(images))
     return Askers(
@@ -283,7 +358,11 @@ def _features(scene: Scene) -> None:
             return
         found, where = _grid(scene, gallery), gallery.source
     names = {metric: t(words) for metric, words in METRICS.items()}
-    rows = [row | {"feature": t(features.LAYERS[row["feature"]].title)} for row in found["rows"]]
+    rows = []
+    for row in found["rows"]:
+        layer = features.LAYERS[row["feature"]]
+        group = t("the net's layers") if layer.task else t(layer.title)
+        rows.append(row | {"feature": t(layer.title), "group": group})
     source = t("right votes of {k} neighbours, n = {n}", k=found["k"], n=f"{max(row['n'] for row in rows):,}")
     spec = views.by_feature(rows, names, f"{source} · {where}", dark())
     widgets.chart(spec, key="study features", alt=said(spec))
@@ -337,4 +416,5 @@ def _grid(scene: Scene, gallery: Gallery) -> dict[str, Any]:
         rows = quality.grid(sets, gallery.images.labels, asked.labels, asked.without, k, deep=0)
         return {"k": k, "rows": retrieval_study.rows_of(rows)}
 
-    return _grids.get((gallery.key[:2], tuple(layers)), make, t("Comparing the features"))
+    sha256, fingerprint, _, asking = retrieving.asking_key(gallery)  # whichever layer is chosen
+    return _grids.get((sha256, fingerprint, asking, tuple(layers)), make, t("Comparing the features"))

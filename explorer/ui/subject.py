@@ -11,7 +11,7 @@ from explorer import data
 from explorer.checkpoints import Card
 from explorer.data import samples, sheet
 from explorer.data.picture import Box, Picture, square, to_input
-from explorer.text import Missing, t
+from explorer.text import Problem, t
 from explorer.ui import cache, drawn, predicting, uploads, widgets
 from explorer.ui.picker import Item, picture_strip
 from explorer.ui.widgets import plain
@@ -143,7 +143,7 @@ def linked() -> Subject | None:
     place = int(index)
     try:
         found = cache.images(name, split)
-    except Missing:
+    except Problem:  # not here, or damaged
         known = {int(i): k for k, i in enumerate(sheet.test_indices())} if name == "cifar10" else {}
         if split != "test" or place not in known:
             return None
@@ -169,9 +169,11 @@ def drawn_link() -> Subject | None:
 
 
 def crop(subject: Subject, drawn: bool) -> Subject:
-    """The subject with its crop; the controls of that when they are `drawn`, else all is as at first."""
+    """The subject with its crop, by the controls of that when they are `drawn`, else as the address has it."""
     if not drawn:
-        return replace(subject, box=square(subject.picture.image.size))
+        squash, place, invert = predicting.crop_link()
+        box = None if squash else square(subject.picture.image.size, *place)
+        return replace(subject, box=box, invert=invert)
     squash = predicting.crop_controls(subject.picture)
     invert = widgets.toggle(
         t("Swap light and dark"), key="invert",

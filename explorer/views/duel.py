@@ -44,7 +44,8 @@ def verdict(left: Sequence[int], right: Sequence[int], tau: float) -> str:
         return t("Not one of the first {k} is the same", k=k)
     if math.isnan(tau):
         return t("{n} of the first {k} are the same", n=both, k=k)
-    return t("{n} of the first {k} are the same, Kendall's tau of these {tau}", n=both, k=k, tau=number(tau))
+    return t("{n} of the first {k} are the same, Kendall's tau of the shared ones alone {tau}",
+             n=both, k=k, tau=number(tau))  # fmt: skip
 
 
 def slope_chart(

@@ -9,7 +9,7 @@ import pytest
 
 from explorer import files
 from explorer.analysis import graph as graphs
-from explorer.analysis import hnsw
+from explorer.analysis import growth, hnsw
 from explorer.analysis.features import Kept
 from explorer.analysis.retrieval import METRICS, Exact
 from explorer.text import Problem
@@ -210,10 +210,10 @@ def test_on_a_mac_faiss_runs_one_thread_and_shares_openmp(
 
 def test_growth_is_the_formulas_and_says_where_to_go() -> None:
     for n, chosen in ((50_000, "flat"), (1_000_000, "hnsw"), (100_000_000, "ivf-pq64"), (10**9, "ivf-pq64")):
-        rows = {row["engine"]: row for row in hnsw.growth(n, 512)}
+        rows = {row["engine"]: row for row in growth.growth(n, 512)}
         assert [name for name, row in rows.items() if row["choose"]] == [chosen]
         assert {name: row["bytes"] / n for name, row in rows.items()} == {
             "flat": 2048, "hnsw": 2304, "ivf-sq8": 520, "ivf-pq64": 72
         }  # fmt: skip
     with pytest.raises(Problem, match="at least one vector"):
-        hnsw.growth(0)
+        growth.growth(0)

@@ -65,7 +65,7 @@ def test_its_numbers_are_those_of_one_another(found: dict, sets) -> None:
     ids = [Exact(x).search(queries, 10, metric).ids for metric in ("cosine", "euclidean")]
     expected = agreement(*ids)
     assert found["agreement"]["overlap"] == pytest.approx(expected.overlap.mean())
-    assert found["agreement"]["tau"] == pytest.approx(np.nanmean(expected.tau))
+    assert found["agreement"]["tau_top"] == pytest.approx(expected.tau_top.mean())
     assert found["agreement"]["first_same"] == (ids[0][:, 0] == ids[1][:, 0]).mean()
     low, high = (np.array(found["curve"][end]) for end in ("low", "high"))
     one = difference_of(found, "accuracy")
@@ -186,6 +186,13 @@ def test_what_is_stored_is_read_back_or_refused(found: dict, folder: Path) -> No
     path.write_bytes(packed(whole | {"checkpoint_sha256": "0" * 64}))
     with pytest.raises(Problem, match="other weights"):
         stored("digits-fastnet")
+
+
+@pytest.mark.parametrize("name", ["cifar10-fastnet", "digits-fastnet"])
+def test_the_shipped_studies_are_read_with_what_their_time_stored(name: str) -> None:
+    value = stored(checkpoints.OURS / name)
+    assert -1 <= value["agreement"]["tau_top"] <= 1
+    assert all(value["head"][metric]["n"] >= 0 for metric in value["metrics"])
 
 
 def test_a_stored_grid_is_read_back_or_refused(folder: Path, sets) -> None:

@@ -15,6 +15,7 @@ from explorer import checkpoints, data, models
 from explorer.analysis import predict
 from explorer.text import Missing, Problem
 from explorer.ui import cache
+from tests.made_up import damaged_cifar10
 
 
 @pytest.fixture
@@ -54,6 +55,30 @@ def test_entries_are_read_once_and_anew_when_a_card_changes(folder: Path) -> Non
 def test_an_unknown_card_lists_the_known_ones(folder: Path) -> None:
     with pytest.raises(Problem, match="digits-lenet"):
         cache.card("../../etc/passwd")
+
+
+def test_a_refused_copy_of_cifar10_is_read_again_when_its_files_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    damaged_cifar10(tmp_path)
+    read, load = [], data.load
+    monkeypatch.setattr(data, "load", lambda *of: read.append(of) or load(*of))
+    for _ in range(3):
+        with pytest.raises(Problem, match="damaged copy"):
+            cache.images("cifar10", "train")
+    assert read == [("cifar10", "train")]
+    with pytest.raises(Problem, match="test split"):
+        cache.images("cifar10")
+    damaged_cifar10(tmp_path, 2)
+    with pytest.raises(Problem, match="damaged copy"):
+        cache.images("cifar10", "train")
+    assert len(read) == 3
+    (tmp_path / "cifar10" / "train-images.npy").unlink()
+    for _ in range(2):
+        with pytest.raises(Missing):
+            cache.images("cifar10", "train")
+    assert len(read) == 5, "what is not here is looked for each time"
 
 
 def test_a_model_is_loaded_once_and_anew_when_its_weights_change(folder: Path) -> None:

@@ -5,8 +5,8 @@ import base64
 import io
 import json
 import shutil
-import threading
 import statistics
+import threading
 import time
 from pathlib import Path
 

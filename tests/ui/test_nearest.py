@@ -8,7 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from explorer import checkpoints
 from explorer.data import samples
-from explorer.ui import widgets
+from explorer.ui import retrieving, widgets
+from tests.made_up import damaged_cifar10
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,6 +44,20 @@ def test_a_sample_is_no_copy_of_itself(sample: str, monkeypatch: pytest.MonkeyPa
     assert all(float(caption.split(" · ")[1]) < 0.9999 for caption in captions)
     assert all("|x| " in caption for caption in captions)
     assert link == {"part": "duel", "model": "cifar10-fastnet", "sample": sample}
+
+
+def test_a_class_that_is_written_in_markdown_is_shown_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(retrieving.Gallery, "name", lambda *_: "**a** [b](c)")
+    _, (_, _, captions), _ = opened(monkeypatch, tmp_path)
+    assert all(caption.startswith(r"\*\*a\*\* \[b\]\(c\) · ") for caption in captions)
+
+
+def test_a_damaged_copy_of_cifar10_counts_as_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    damaged_cifar10(tmp_path)
+    app, (_, alts, _), _ = opened(monkeypatch, tmp_path)
+    assert len(alts) == 6 and ["damaged copy" in part.value for part in app.warning] == [True]
 
 
 def test_the_link_keeps_what_is_cut_and_the_light(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.components.v2.bidi_component.main import _make_trigger_id
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from streamlit.testing.v1 import AppTest
@@ -27,6 +28,8 @@ from explorer.analysis import (
     hnsw,
     leak_report,
     leaks,
+    outside,
+    predict,
     quality,
     retrieval_study,
     votes,
@@ -44,9 +47,11 @@ from explorer.ui import (  # noqa: F401 (language: answers ?lang=)
     growing,
     language,
     leaked,
+    retrieving,
     studied,
     widgets,
 )
+from tests.made_up import damaged_cifar10
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = ("metrics", "duel", "data", "leaks", "map", "growth")
@@ -259,6 +264,24 @@ def test_the_data_are_offered_once_wherever_the_sheet_stands_in_for_them(
     assert ("only its owner can get cifar10" in words(opened(part=part))) == (part != "metrics")
 
 
+@pytest.mark.parametrize("part", ["metrics", "duel", "data", "map"])
+def test_a_damaged_copy_of_cifar10_counts_as_none_and_is_said(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged_cifar10(tmp_path)
+    monkeypatch.setenv("EXPLORER_DATA", str(tmp_path))
+    app = opened(part=part)
+    assert app.selectbox(key="gallery").value == "cifar10-sheet/test"
+    assert ["damaged copy" in part.value for part in app.warning] == [True]
+    if part == "data":
+        click(app, "torn", items(app, "torn")[0]["id"])
+        assert asked(app).get("gallery") is None and items(app, "neighbours cosine")
+
+
+def test_what_the_features_are_is_said() -> None:
+    assert "Directions of edges in cells of 8x8 pixels" in words(opened(**DIGITS, layer="hog"))
+
+
 @pytest.mark.parametrize("part", ["duel", "data", "map", "growth"])
 def test_a_vae_is_searched_by_its_code(part: str, charts: dict[str, dict]) -> None:
     app = opened(model="digits-vae", part=part, sample="scan-3", gallery="digits/test")
@@ -291,8 +314,12 @@ def test_without_a_checkpoint_it_says_how_to_train_one(
 def test_at_first_they_disagree_and_at_length_one_they_agree(charts: dict[str, dict]) -> None:
     app = opened()
     assert "Cosine calls Y nearer to X, Euclidean calls Z nearer" in words(app)
+    assert "Here they disagree" in words(app)
     sound(app.toggle(key="unit").set_value(True).run())
     assert "calls Z" not in words(app) and "plane" in charts
+    assert "Here they disagree" not in words(app) and "Which picture is most like X?" in words(app)
+    moved = words(opened(angle_z=31))
+    assert "Both metrics call Z nearer" in moved and "Here they disagree" not in moved
     table = opened(angle_x=0, length_x=1, angle_y=90, length_y=1, angle_z=0, length_z=3).table[0].value
     assert table.iloc[0, 1:].tolist() == ["90°", "0.000", "1.41"]
     assert table.iloc[1, 1:].tolist() == ["0°", "1.000", "2.00"]
@@ -349,7 +376,7 @@ def test_where_all_lengths_are_one_both_rows_are_one(train: np.ndarray) -> None:
     assert numbers(cosine) == numbers(euclidean) and len(cosine) == 20
     assert all(" =\n" in item["title"] for item in euclidean)
     tiles = {tile.label: tile.value for tile in app.metric}
-    assert tiles["In common of 20"] == "100%" and tiles["Kendall's tau"] == "1.00"
+    assert tiles["In common of 20"] == "100%" and tiles["Kendall's tau, all of either row"] == "1.00"
     part = opened(**FIVE, normalise=0.5)
     images = data.load("digits", "train")
     query = one(images.images[5])
@@ -414,8 +441,6 @@ def test_what_was_cut_and_inverted_on_another_page_is_the_query_and_a_neighbour_
 def test_a_picture_without_a_direction_keeps_its_neighbours_by_distance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from PIL import Image
-
     saved: dict[str, Callable[[], Any]] = {}
     monkeypatch.setattr(widgets, "download", lambda label, make, *_: saved.update({label: make}))
     out = io.BytesIO()
@@ -544,8 +569,6 @@ def test_the_link_of_a_drawn_picture_leads_to_training_pictures_whose_features_a
 
 
 def test_a_dropped_picture_is_the_query_and_stands_on_the_map() -> None:
-    from PIL import Image
-
     out = io.BytesIO()
     Image.linear_gradient("L").resize((60, 40)).convert("RGB").save(out, "PNG")
     app = opened(**DIGITS, part="duel")
@@ -586,6 +609,84 @@ def test_the_numbers_are_those_of_the_study(
     assert (app.slider(key="k").value, app.slider(key="normalise").value) == (10, 0)
 
 
+def test_the_quick_study_has_the_head_and_the_copies_where_these_are_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, train: np.ndarray, test: np.ndarray
+) -> None:
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    monkeypatch.setattr(studied, "_kept", lambda scene: None)
+    folder = tmp_path / "digits-fastnet"
+    shutil.copytree(checkpoints.OURS / "digits-fastnet", folder)
+    images, held = data.load("digits", "train"), data.load("digits", "test")
+    card, stored = checkpoints.read_card(folder), predict.stored("digits-fastnet")
+    found = retrieval_study.study(
+        Exact(train), images.labels, test, held.labels, held.classes,
+        head=stored.probabilities(card.temperature), deep=20,
+    )  # fmt: skip
+    app = opened(part="data")
+    assert f"own head is right on {100 * found['head']['accuracy']:.2f} %" in words(app)
+    assert "that also stand in the training set" not in words(app), "nobody has looked for copies"
+    for metric in METRICS:
+        rows = [row[0] for row in found["head"][metric]["queries"]]
+        assert numbers(items(app, f"head {metric}")) == rows[: studied.TORN]
+    assert found["head"]["euclidean"]["n"], "else no strip was looked at"
+    pairs_here = {"limit": 0.3, "pairs": [[350, 1400, 0.1, 0, 0, 0, 0]]}
+    value = dict.fromkeys(leak_report.SETS, pairs_here) | {"accuracy": {}, "test_n": 359}
+    value["checkpoint_sha256"] = card.sha256
+    checkpoints.update(folder, card, {leak_report.FILE: leak_report.packed(value)})
+    assert "Without the 1 that also stand in the training set" in words(opened(part="data"))
+    assert "Without the" not in words(opened(part="data", gallery="digits/test")), "none of these is searched"
+    others = dataclasses.replace(stored, fingerprint="other")
+    monkeypatch.setattr(predict, "stored", lambda name: others)
+    monkeypatch.setattr(studied, "_stored", cache.Kept(8))
+    assert "own head is right" not in words(opened(part="data")), "of other pictures"
+
+
+def test_the_head_of_the_sheet_is_that_of_its_pictures(computed: None) -> None:
+    stored, labels = predict.stored("cifar10-fastnet"), data.load("cifar10-sheet").labels
+    right = (stored.predicted[sheet.test_indices()] == labels).mean()
+    assert f"own head is right on {100 * right:.2f} %" in words(opened(part="data", model="cifar10-fastnet"))
+
+
+def test_the_full_study_is_a_job_where_it_is_not_stored(
+    computed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[list[str]] = []
+    monkeypatch.setattr(jobs, "submit", lambda args, *_, **__: found.append(args) or "retrieval-1")
+    app = opened(**DIGITS, part="data")
+    assert "359 test pictures ask 1,438 pictures" in words(app), "the quick one stands above it"
+    sound(app.button(key="study").click().run())
+    assert found == [["retrieval", "digits-fastnet", "--store"]] and asked(app)["job"] == "retrieval-1"
+    for other in ({"layer": "pixels"}, {"gallery": "digits/test"}):  # of these none is kept
+        assert not [
+            button for button in opened(**DIGITS, part="data", **other).button if button.key == "study"
+        ]
+    monkeypatch.setattr(cache, "COMPUTE_AT_MOST", 100)
+    assert {"index", "study"} <= {button.key for button in opened(**DIGITS, part="data").button}
+    monkeypatch.setenv("EXPLORER_PUBLIC", "1")
+    assert "only its owner can compare the metrics" in words(opened(**DIGITS, part="data"))
+
+
+def test_other_test_pictures_are_asked_anew(
+    computed: None, monkeypatch: pytest.MonkeyPatch, charts: dict[str, dict]
+) -> None:
+    """The gallery is the same, and so are weights and layer."""
+    small = {"train": data.load("digits", "train").take(np.arange(80))}
+    monkeypatch.setattr(cache, "images", lambda name, split="test": small[split])
+    whole, found = votes.torn, []
+    for count in (40, 30):
+        small["test"] = data.load("digits", "test").take(np.arange(count))
+        shown = words(opened(**DIGITS, part="data", compare="true"))
+        assert f"{count} test pictures ask 80 pictures" in shown
+        assert f"n = {count}" in " ".join(charts["study features"]["title"]["subtitle"])
+        assert f"% of {count} test pictures" in words(opened(**FIVE))
+        assert f"{count} queries one by one" in words(opened(**DIGITS, part="growth"))
+        scene = retrieving.Scene(checkpoints.read_card("digits-fastnet"), "pixels", "digits/train")
+        with monkeypatch.context() as within:
+            within.setattr(votes, "torn", lambda *judges: found.append(len(judges[0])) or whole(*judges))
+            duel.torn(scene, retrieving.gallery(scene))
+    assert found == [40, 30]
+
+
 def test_every_kind_of_features_by_both_metrics(charts: dict[str, dict]) -> None:
     app = opened(**DIGITS, part="data", gallery="digits/test", compare="true")
     assert app.toggle(key="compare").value
@@ -599,6 +700,8 @@ def test_every_kind_of_features_by_both_metrics(charts: dict[str, dict]) -> None
     found = quality.grid(own, held.labels, held.labels, np.arange(len(held)), deep=1)
     assert [row["value"] for row in rows] == [row.accuracy for row in found]
     assert not any("map" in row for row in rows), "nobody was searched R deep"
+    net = [100 * row.accuracy for row in found if features.LAYERS[row.feature].task]
+    assert f"the net's layers {min(net):.1f}–{max(net):.1f} %; pixels" in title(charts["study features"])
 
 
 def test_what_the_overlap_means_is_said_only_where_the_numbers_say_it() -> None:
@@ -706,6 +809,9 @@ def test_a_stored_study_is_shown_as_it_was_stored(
     checkpoints.update(folder, card, {retrieval_study.FILE: retrieval_study.packed(found)})
     app = opened(part="data")
     assert "100 test pictures ask 1,438 pictures" in words(app) and "right on 98.76 %" in words(app)
+    assert f"over all of either row is {found['agreement']['tau_top']:.2f} on average" in words(app)
+    assert not strips(app, "head cosine"), "who stored it did not say which"
+    assert app.table[0].value.columns[-1] == "difference in points, 95 % interval"
     assert "100 test pictures ask" not in words(opened(part="data", layer="pixels")), "of other features"
     other = retrieval_study.packed(found | {"gallery_fingerprint": "0" * 64, "gallery_n": 9_999})
     checkpoints.update(folder, card, {retrieval_study.FILE: other})
@@ -837,8 +943,6 @@ def test_without_the_pictures_nobody_looks_for_copies(
 def test_a_click_on_an_odd_one_opens_it_in_the_duel(
     metric: str, planted: dict[str, ImageSet], train: np.ndarray
 ) -> None:
-    from explorer.analysis import outside
-
     app = opened(**DIGITS, part="leaks", metric=metric)
     found = outside.outliers(train, data.load("digits", "train").labels, metric)
     shown = items(app, "outliers")
@@ -847,6 +951,18 @@ def test_a_click_on_an_odd_one_opens_it_in_the_duel(
     click(app, "outliers", shown[2]["id"])
     of = {"part": "duel", "data": "digits", "split": "train", "index": shown[2]["id"]}
     assert of.items() <= asked(app).items() and items(app, "neighbours cosine")
+
+
+def test_pictures_that_cannot_be_odd_ones_are_counted(
+    planted: dict[str, ImageSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "Left out" not in words(opened(**DIGITS, part="leaks"))
+    whole = outside.outliers
+    monkeypatch.setattr(leaked, "_made", cache.Kept(4))
+    monkeypatch.setattr(
+        outside, "outliers", lambda *parts: dataclasses.replace(whole(*parts), left_out=1_234)
+    )
+    assert "Left out: 1,234, which have no direction" in words(opened(**DIGITS, part="leaks"))
 
 
 # Map
@@ -921,8 +1037,6 @@ def test_odd_selections_of_a_browser_are_no_pictures() -> None:
 def test_the_colours_say_what_they_say(test: np.ndarray) -> None:
     held, loaded = data.load("digits", "test"), checkpoints.load("digits-fastnet")
     right = plot(opened(**DIGITS, part="map", gallery="digits/test", colour="right"))["data"]
-    from explorer.analysis import predict
-
     wrong = np.flatnonzero(predict.head(loaded, test).argmax(1) != held.labels)
     assert sorted(right[1]["customdata"]) == wrong.tolist() and len(right[0]["customdata"]) == 359 - len(
         wrong
@@ -941,6 +1055,20 @@ def test_the_picture_of_the_address_stands_on_the_map_and_t_sne_warns() -> None:
     shown = plot(app)
     assert "distances between groups mean nothing" in shown["layout"]["title"]["text"].replace("<br>", " ")
     assert shown["data"][-1]["text"][0].startswith("digits, train, picture 5: ")
+
+
+@pytest.mark.parametrize(
+    "cut", [{}, {"invert": "true", "size": 60, "x": 0, "y": 100}, {"fit": "squash"}], ids=str
+)
+def test_the_star_is_the_picture_as_the_duel_asks_about_it(cut: dict, test: np.ndarray) -> None:
+    shown = plot(opened(**(FIVE | {"part": "map"}), gallery="digits/test", **cut))["data"][-1]
+    picture = np.ascontiguousarray(data.load("digits", "train").images[5].transpose(1, 2, 0))
+    box = square((32, 32), cut.get("x", 50), cut.get("y", 50), cut.get("size", 100))
+    pixels = to_input(Image.fromarray(picture), box)
+    query = one(255 - pixels if "invert" in cut else pixels)
+    laid = embedding_map.make(test, data.load("digits", "test").labels, "pca", "cosine", len(test))
+    x, y = embedding_map.place(laid, query)[0]
+    assert (shown["x"][0], shown["y"][0]) == pytest.approx((float(x), float(y)), rel=1e-4)
 
 
 @pytest.mark.parametrize("by", ["tsne", "pca"])
@@ -1015,10 +1143,10 @@ def test_what_was_measured_is_shown_with_its_recall_and_the_titles_are_its_numbe
     ]
     estimated = retrieval_growth.extrapolated(rows, 512)
     table = {"dimension": 512, "k": 10, "threads": 2, "ef": 64, "measured": rows, "estimated": estimated}
-    (tmp_path / "growth.json").write_text(json.dumps(table))
     monkeypatch.setattr(growing, "MEASURED", tmp_path / "growth.json")
-    monkeypatch.setattr(growing, "_tables", cache.Kept(1))
     monkeypatch.setattr(hnsw, "library", lambda: None)  # no dial
+    assert "Not measured yet" in words(opened(**DIGITS, part="growth")) and list(charts) == ["growth memory"]
+    (tmp_path / "growth.json").write_text(json.dumps(table))  # while the server runs
     assert "Not measured yet" not in words(opened(**DIGITS, part="growth"))
     assert title(charts["growth time"]) == (
         "From 10,000 to 200,000 vectors exact search takes 25.0 times as long, the HNSW graph 1.5 times; there it "
@@ -1035,10 +1163,8 @@ def test_what_was_measured_is_shown_with_its_recall_and_the_titles_are_its_numbe
     assert shown[10_000, "HNSW graph", "measured"] == (0.5, "99.0 %", "4.2 s")
     assert shown[200_000, "HNSW graph", "measured"] == (0.75, "87.3 %", "1,234.5 s")
     assert shown[1_000_000, "exact", "estimated"] == (250.0, "–", "–")
-    monkeypatch.setattr(growing, "_tables", cache.Kept(1))
     (tmp_path / "growth.json").unlink()
-    charts.clear()
-    assert "Not measured yet" in words(opened(**DIGITS, part="growth")) and list(charts) == ["growth memory"]
+    assert "Not measured yet" in words(opened(**DIGITS, part="growth"))
 
 
 # What takes a job

@@ -25,7 +25,7 @@ def test_a_move_is_a_mark() -> None:
         ([1, 2, 3], [1, 2, 3], 1.0, "alike"),
         ([1, 2, 3], [4, 5, 6], math.nan, "Not one"),
         ([1, 2, 3], [1, 5, 6], math.nan, "1 of the first 3 are the same"),
-        ([1, 2, 3], [2, 1, 6], -1.0, "tau of these −1.00"),
+        ([1, 2, 3], [2, 1, 6], -1.0, "tau of the shared ones alone −1.00"),
     ],
 )
 def test_the_sentence_says_what_is_seen(left: list[int], right: list[int], tau: float, said: str) -> None:

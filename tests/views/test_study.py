@@ -29,10 +29,12 @@ def group(name: str, difference: float, low: float, high: float, apart: int = 9)
     }  # fmt: skip
 
 
-def feature(name: str, metric: str, accuracy: float, map_r: float | None = None) -> dict:
+def feature(
+    name: str, metric: str, accuracy: float, map_r: float | None = None, group: str = "the net's layers"
+) -> dict:
     return {
-        "feature": name, "metric": metric, "accuracy": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02,
-        "n": 300, "map_r": map_r, "map_n": 200,
+        "feature": name, "group": group, "metric": metric, "accuracy": accuracy, "low": accuracy - 0.02,
+        "high": accuracy + 0.02, "n": 300, "map_r": map_r, "map_n": 200,
     }  # fmt: skip
 
 
@@ -79,18 +81,19 @@ def test_only_a_difference_whose_interval_leaves_none_out_is_coloured(dark: bool
 
 
 @pytest.mark.parametrize("dark", [False, True])
-def test_the_features_stand_in_the_order_given_and_best_and_last_are_named(dark: bool) -> None:
+def test_the_features_stand_in_the_order_given_and_no_best_is_crowned(dark: bool) -> None:
+    of = {"pooled": (0.9, 0.85), "logits": (0.8, 0.95), "pixels": (0.4, 0.3), "HOG": (0.6, 0.5)}
     rows = [
-        feature(name, metric, value)
-        for name, both in {"pooled": (0.9, 0.85), "pixels": (0.4, 0.3), "HOG": (0.6, 0.5)}.items()
+        feature(name, metric, value, group="net" if name in ("pooled", "logits") else name)
+        for name, both in of.items()
         for metric, value in zip(NAMES, both)
     ]
     spec = sound(views.by_feature(rows, NAMES, "made-up", dark))
-    assert words(spec) == "pooled 90.0 %, pixels 30.0 %"
+    assert words(spec) == "Right votes: net 80.0–95.0 %; pixels 30.0–40.0 %; HOG 50.0–60.0 %"
     assert [(row["feature"], row["metric"], row["value"]) for row in spec["data"]["values"]] == [
         (row["feature"], NAMES[row["metric"]], row["accuracy"]) for row in rows
     ]
-    assert spec["layer"][1]["encoding"]["y"]["sort"] == ["pooled", "pixels", "HOG"]
+    assert spec["layer"][1]["encoding"]["y"]["sort"] == list(of)
 
 
 def test_map_at_r_is_told_only_where_it_was_measured() -> None:
