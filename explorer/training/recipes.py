@@ -103,7 +103,9 @@ class DiffusionRecipe(Settings):
     compile: bool = False
 
     def model_args(self) -> dict[str, Any]:
-        told = {} if self.conditional else {"conditional": False}  # cards from before the setting do not name it
+        told = (
+            {} if self.conditional else {"conditional": False}
+        )  # cards from before the setting do not name it
         return {"widths": [self.width, 2 * self.width], "prediction": self.prediction} | told
 
 

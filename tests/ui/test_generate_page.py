@@ -319,7 +319,9 @@ def test_strangers_may_take_fewer_steps(monkeypatch: pytest.MonkeyPatch) -> None
     assert (
         drawn.parsed("tiny-ddpm/1/1/dpm/26/1") is None and drawn.parsed("tiny-ddpm/1/1/dpm/25/1") is not None
     )
-    monkeypatch.setattr(sampling, "stored_options", lambda _: {"sampler": "dpm", "steps": 26, "guidance": 1.0})
+    monkeypatch.setattr(
+        sampling, "stored_options", lambda _: {"sampler": "dpm", "steps": 26, "guidance": 1.0}
+    )
     with pytest.raises(Problem, match="at most 25 steps"):
         drawn.pixels(drawn.parsed("tiny-ddpm/26"))
 
