@@ -94,8 +94,9 @@ def changed(recipe: dict[str, Any]) -> list[str]:
     name = str(recipe.get("name"))
     if name not in RECIPES:
         return ["name"]
-    named = dataclasses.asdict(RECIPES[name])
-    return [key for key, value in recipe.items() if key in named.keys() - FREE and value != named[key]]
+    named, usual = dataclasses.asdict(RECIPES[name]), dataclasses.asdict(type(RECIPES[name])())
+    # A setting that came after the training was as it is by default.
+    return [key for key in named if key not in FREE and recipe.get(key, usual[key]) != named[key]]
 
 
 def _told(on_step: Step | None, what: str) -> Callable[[int, int], None] | None:

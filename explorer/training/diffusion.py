@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from explorer import models
 from explorer.data import ImageSet, spread
 from explorer.data.augment import generator
-from explorer.models.ddpm import TIMES, cosine_alphas
+from explorer.models.ddpm import ALPHAS, TIMES
 from explorer.models.pixels import as_signed
 from explorer.training.carrying import about, check_same, follow
 from explorer.training.feed import Feed, torch_generator
@@ -46,7 +46,7 @@ class Diffusion:
         self.total_steps = max(1, round(recipe.epochs * self.steps_per_epoch))
         self.decay = max(recipe.decay, 1 - SPAN / self.total_steps)
         self.classes = len(self.train.classes)
-        self.alphas = cosine_alphas().float().to(device)
+        self.alphas = ALPHAS[recipe.betas]().float().to(device)
         self.model = models.build(self.model_name, self.classes, seed=self.seed, **recipe.model_args())
         self.average = copy.deepcopy(self.model).to(device).requires_grad_(False).eval()
         if recipe.compile:

@@ -85,6 +85,9 @@ HELP: dict[str, str] = {
     "prediction": N_(
         "What the net says of a noisy picture: v (a mix of noise and picture) or eps (the noise)."
     ),
+    "betas": N_(
+        "How noise grows with the level: cosine, or linear (the first DDPM's; for nets that predict eps)."
+    ),
     "weighting": N_("How noise levels count: min-snr (the nearly clean ones less) or none (all alike)."),
     "label_drop": N_("Share of the pictures whose class is hidden, 0 to 1; above 0 drawing can be guided."),
     "compile": N_(

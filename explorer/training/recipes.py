@@ -69,6 +69,7 @@ class DiffusionRecipe(Settings):
     in a run of more than 9 / (1 - decay) steps it rises to 1 - 9 / steps, so that the average spans a ninth of them.
 
     prediction: what the net says, "v" (Salimans and Ho 2022) or "eps", the noise
+    betas: the schedule of noise, "cosine" (Nichol and Dhariwal 2021) or "linear" (Ho et al. 2020)
     weighting: "min-snr" = each level counts by min(SNR, 5) in the error of the noise-free picture (Hang et al. 2023,
         arXiv 2303.09556);  "none" = the plain mean square of what the net says
     conditional: the net is told the class
@@ -95,6 +96,7 @@ class DiffusionRecipe(Settings):
     weight_decay: float = 0.0
     clip: float = 1.0
     prediction: str = "v"
+    betas: str = "cosine"
     weighting: str = "min-snr"
     conditional: bool = True
     label_drop: float = 0.1
@@ -103,9 +105,9 @@ class DiffusionRecipe(Settings):
     compile: bool = False
 
     def model_args(self) -> dict[str, Any]:
-        told = (
-            {} if self.conditional else {"conditional": False}
-        )  # cards from before the setting do not name it
+        # Cards from before these settings do not name them.
+        told = {} if self.conditional else {"conditional": False}
+        told |= {} if self.betas == "cosine" else {"betas": self.betas}
         return {"widths": [self.width, 2 * self.width], "prediction": self.prediction} | told
 
 
@@ -311,6 +313,7 @@ RECIPES: dict[str, Settings] = {
         lr=2e-4,
         schedule="constant",
         prediction="eps",
+        betas="linear",  # the paper's own, as the slides name no other
         weighting="none",
         conditional=False,  # "random generation by DCGAN and DDPM gives no labels"
         label_drop=0.0,

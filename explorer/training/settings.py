@@ -93,6 +93,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "border": BORDERS,
     "keep": ("best", "last"),
     "prediction": ("v", "eps"),
+    "betas": ("cosine", "linear"),
     "weighting": ("min-snr", "none"),
     "gan_loss": ("bce", "hinge"),
 }

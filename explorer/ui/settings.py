@@ -32,8 +32,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "beta2", "clip",
     ),
     N_("Net and loss"): (
-        "width", "latent", "kl", "gan_loss", "spectral", "conditional", "prediction", "weighting", "label_drop",
-        "compile",
+        "width", "latent", "kl", "gan_loss", "spectral", "conditional", "prediction", "betas", "weighting",
+        "label_drop", "compile",
     ),
     N_("Learning rate over time"): ("schedule", "lr_start", "lr_peak", "lr_end", "step_epochs", "gamma"),
     N_("Augmentation"): (
@@ -61,8 +61,8 @@ NAMES: dict[str, str] = {  # what a setting is called on screen; the name in the
     "latent": N_("Numbers of the code"), "kl": N_("KL divergence counts"), "gan_loss": N_("Loss"),
     "lr_ratio": N_("Discriminator's rate, times"), "d_steps": N_("Discriminator's steps"),
     "spectral": N_("Spectral norm"), "conditional": N_("Told the class"), "prediction": N_("Net predicts"),
-    "weighting": N_("Noise levels weighed by"), "label_drop": N_("Labels hidden (share)"),
-    "compile": N_("Compile"),
+    "betas": N_("Schedule of noise"), "weighting": N_("Noise levels weighed by"),
+    "label_drop": N_("Labels hidden (share)"), "compile": N_("Compile"),
 }  # fmt: skip
 TASKS = {"classify": N_("Classify pictures"), "draw": N_("Draw pictures")}
 KINDS = {  # what a net that draws is called beside its name
@@ -123,6 +123,8 @@ def irrelevant(name: str, now: dict[str, Any]) -> bool:
         return not now.get("randaugment")
     if name == "border":
         return not now.get("shift")
+    if name == "label_drop":
+        return now.get("conditional") is False
     if name == "keep":
         return not now.get("holdout", 1)
     return False

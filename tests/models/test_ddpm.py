@@ -11,7 +11,17 @@ from torch import nn
 
 from explorer import models
 from explorer.models import ddpm
-from explorer.models.ddpm import DDPM, SAMPLERS, TIMES, Published, cosine_alphas, make_scheduler
+from explorer.models.ddpm import (
+    ALPHAS,
+    BETAS,
+    DDPM,
+    LINEAR,
+    SAMPLERS,
+    TIMES,
+    Published,
+    cosine_alphas,
+    make_scheduler,
+)
 from explorer.text import Problem
 
 diffusers = pytest.importorskip("diffusers")
@@ -54,6 +64,15 @@ def test_the_schedule_by_hand() -> None:
     at = [math.cos((level / TIMES + 0.008) / 1.008 * math.pi / 2) ** 2 for level in (0, 1, 250, 500, 900)]
     found = cosine_alphas()[[0, 249, 499, 899]]
     assert found.tolist() == pytest.approx([each / at[0] for each in at[1:]], rel=1e-9)
+
+
+def test_the_linear_schedule_is_the_papers() -> None:
+    """Ho et al. 2020, section 4: steps of noise from 1e-4 to 0.02; 6e-3 of the signal is left at the end."""
+    ours = ALPHAS["linear"]()
+    theirs = diffusers.DDPMScheduler(num_train_timesteps=TIMES, **BETAS["linear"]).alphas_cumprod
+    assert ours.dtype == torch.float64 and torch.allclose(ours, theirs.double(), rtol=1e-3)
+    assert ours[0] == 1 - 1e-4 and float(ours[-1].sqrt()) == pytest.approx(6.35e-3, rel=0.01)
+    assert ALPHAS.keys() == BETAS.keys() and DDPM(10, (16, 32), betas="linear").betas is LINEAR
 
 
 STEPS = (
@@ -249,18 +268,18 @@ def test_the_ancestral_sampler_is_the_formula_of_its_paper() -> None:
 
 
 class Oracle(DDPM):
-    """Says what a perfect net would if there were one picture in the world."""
+    """Says what a perfect net would if there were one picture in the world, or errs by so much everywhere."""
 
-    def __init__(self, picture: torch.Tensor, prediction: str):
-        super().__init__(10, (16, 32), prediction=prediction)
-        self.picture = picture.double()
+    def __init__(self, picture: torch.Tensor, prediction: str, betas: str = "cosine", error: float = 0.0):
+        super().__init__(10, (16, 32), prediction=prediction, betas=betas)
+        self.picture, self.alphas, self.error = picture.double(), ALPHAS[betas](), error
 
     def forward(self, x, t, labels):
-        share = cosine_alphas()[t][:, None, None, None]
+        share = self.alphas[t][:, None, None, None]
         signal, spoilt = share.sqrt(), (1 - share).sqrt()
         of_noise = (x.double() - signal * self.picture) / spoilt
         said = of_noise if self.prediction == "eps" else signal * of_noise - spoilt * self.picture
-        return said.float()
+        return said.float() + self.error
 
 
 @pytest.mark.parametrize("prediction", ["v", "eps"])
@@ -274,6 +293,33 @@ def test_every_sampler_finds_the_only_picture_there_is(sampler: str, prediction:
     # From pure noise in one step the noise must be divided by 5e-5: float32 has fewer digits than that.
     near = 0.03 if steps == 1 and prediction == "eps" else 1e-3
     assert (found - picture).abs().max() < near
+
+
+def test_an_error_of_the_noise_outgrows_the_picture_on_the_cosine_schedule_and_not_on_the_papers() -> None:
+    """Why a net that says the noise is trained on the linear one: at the noisiest level the cosine one divides its
+    error by 5e-5, and what that makes of the first step is never taken for an error again."""
+
+    class Means(Oracle):
+        """Knows that pictures are of one colour each, from a normal distribution around 0, and errs by 0.001."""
+
+        def forward(self, x, t, labels):
+            share = self.alphas[t][:, None, None, None]
+            seen, rest = x.double().mean((1, 2, 3), keepdim=True), (1 - share) / (3 * 32 * 32)
+            colour = share.sqrt() * 0.3**2 / (share * 0.3**2 + rest) * seen
+            return ((x.double() - share.sqrt() * colour) / (1 - share).sqrt() + 0.001).float()
+
+    colour = {}
+    for betas in BETAS:
+        net = Means(torch.zeros(3, 32, 32), "eps", betas)
+        colour[betas] = float(net.sample(generators(*range(200)), None, sampler="ddim", steps=20).mean())
+    assert abs(colour["linear"]) < 0.1 < 0.5 < abs(colour["cosine"]), colour
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_finds_it_on_the_papers_schedule_too(sampler: str) -> None:
+    picture = torch.rand(3, 32, 32, generator=torch.Generator().manual_seed(5)) * 1.8 - 0.9
+    found = Oracle(picture, "eps", "linear").sample(generators(1, 2), None, sampler=sampler, steps=20)
+    assert (found - picture).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm"])

@@ -17,7 +17,7 @@ from torch import nn
 from explorer import data
 from explorer.data.augment import generator
 from explorer.models import GENERATORS
-from explorer.models.ddpm import TIMES, cosine_alphas
+from explorer.models.ddpm import ALPHAS, TIMES
 from explorer.models.pixels import as_signed
 from explorer.text import Problem
 from explorer.training import diffusion, recipe_class
@@ -48,6 +48,16 @@ WAYS = {
     "ddpm, noise": (
         "ddpm",
         {"prediction": "eps", "weighting": "none", "schedule": "constant", "weight_decay": 0.1},
+    ),
+    "ddpm, plain": (
+        "ddpm",
+        {
+            "prediction": "eps",
+            "betas": "linear",
+            "weighting": "none",
+            "conditional": False,
+            "label_drop": 0.0,
+        },
     ),
 }
 
@@ -282,7 +292,7 @@ def test_the_levels_of_a_batch_come_from_every_part_of_the_range() -> None:
 def loss_of(says: Callable, pictures: torch.Tensor, levels: np.ndarray, **settings: Any) -> float:
     """The loss of a net that says `says(noisy, signal, spoilt, picture, noise)` of noisy pictures, in float64."""
     task = SimpleNamespace(
-        alphas=cosine_alphas().float(),
+        alphas=ALPHAS[settings.get("betas", "cosine")]().float(),
         recipe=recipe_class("ddpm")(**settings),
     )
     task._weight = lambda t, is_v: Diffusion._weight(task, t, is_v)
@@ -308,6 +318,7 @@ def some(count: int = 5) -> torch.Tensor:
 def test_the_targets_are_the_noise_and_v() -> None:
     """v = signal * noise - spoilt * picture, of which follows picture = signal * noisy - spoilt * v."""
     assert loss_of(lambda noisy, a, s, x, e: e, some(), LEVELS, prediction="eps") < 1e-6
+    assert loss_of(lambda noisy, a, s, x, e: e, some(), LEVELS, prediction="eps", betas="linear") < 1e-6
     assert loss_of(lambda noisy, a, s, x, e: a * e - s * x, some(), LEVELS) < 1e-6
     assert loss_of(lambda noisy, a, s, x, e: (a * noisy - x) / s, some(), LEVELS) < 1e-6
     assert loss_of(lambda noisy, a, s, x, e: e, some(), LEVELS) > 0.01

@@ -287,6 +287,9 @@ def test_the_course_generators_are_those_on_the_slides() -> None:
         slides = RECIPES[f"{model}-slides"]
         assert (slides.lr, slides.batch, slides.epochs, slides.schedule) == (lr, 128, epochs, "constant")
         assert slides.model_args()["conditional"] is False
+    assert RECIPES["ddpm-slides"].model_args() | {"widths": 0} == {
+        "widths": 0, "prediction": "eps", "conditional": False, "betas": "linear",
+    }  # fmt: skip
 
 
 def test_a_recipe_is_fitted_to_few_pictures_except_what_was_asked_for() -> None:
