@@ -18,6 +18,7 @@ from explorer.data.drawn import packed_drawn, read_drawn
 from explorer.runs import over_time
 from explorer.text import Problem
 from explorer.training import recipe_class
+from tests.analysis.test_sampling import made
 from tests.analysis.test_scores import WIDE, Small
 from tests.made_up import made_up_generator
 from tests.made_up_runs import made_up_run
@@ -64,6 +65,7 @@ def test_sample_takes_a_class_by_name_or_number_and_a_folder(run, registry: Path
         (("tiny-ddpm", "--sampler", "euler"), "Unknown sampler"),
         (("tiny-ddpm", "--guidance", "99"), "between 0 and 20"),
         (("tiny-ddpm", "--class", "dog"), "Unknown class"),
+        (("tiny-ddpm", "--class", "9" * 5000), "Unknown class"),
         (("digits-fastnet",), "draws"),
         (("absent",), "Unknown checkpoint"),
     ],
@@ -74,6 +76,19 @@ def test_sample_refuses_in_one_sentence_and_writes_nothing(
     out = tmp_path / "a.npz"
     code, _, said = run("sample", *arguments, "--n", 2, "--out", out)
     assert code == 1 and words in said and "Traceback" not in said and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"), [("--class", "cannot draw a class"), ("--guidance", "nothing to guide by")]
+)
+def test_sample_of_a_diffusion_model_without_labels(
+    run, registry: Path, tmp_path: Path, asked: str, words: str
+) -> None:
+    made(registry, "ddpm", conditional=False)
+    code, _, said = run("sample", "tiny-ddpm", "--n", 2, "--steps", 2, "--out", tmp_path / "a.npz")
+    assert code == 0 and read_drawn(tmp_path / "a.npz")[1].tolist() == [-1, -1]
+    code, _, said = run("sample", "tiny-ddpm", asked, "3", "--steps", 2, "--out", tmp_path / "b.npz")
+    assert code == 1 and words in said and not (tmp_path / "b.npz").exists()
 
 
 def test_sample_says_before_it_draws_that_the_place_is_taken(run, registry: Path, tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ differs.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from explorer.analysis import together
-from explorer.text import Problem
+from explorer.text import Problem, t
 
 if TYPE_CHECKING:
     from explorer.checkpoints import Card, Loaded
@@ -59,11 +59,12 @@ def options_for(
                 options=", ".join(asked),
             )
         return {}
-    if not getattr(loaded.model, "conditional", True) and asked.get("guidance", 1) != 1:
-        raise Problem(
-            "{name} was trained without labels: there is nothing to guide by.", name=loaded.card.name
-        )
     chosen = stored_options(loaded.card) | asked
+    if not loaded.card.guidable and chosen["guidance"] != 1:
+        problem = "{name} was trained without labels: there is nothing to guide by."
+        if loaded.card.conditional:
+            problem = "{name} was never trained without labels: there is nothing to guide by."
+        raise Problem(problem, name=loaded.card.name)
     if chosen["sampler"] not in SAMPLERS:
         known, name = ", ".join(SAMPLERS), repr(chosen["sampler"][:80])
         raise Problem("Unknown sampler {name}; known: {known}.", name=name, known=known)
@@ -82,6 +83,15 @@ def stored_options(card: "Card") -> dict[str, Any]:
     """Sampler, steps and guidance that a diffusion model's stored scores were drawn with, else DEFAULTS."""
     scored = card.metrics.get("samples", {})
     return {key: scored.get(key, value) for key, value in DEFAULTS.items()}
+
+
+def words(options: Mapping[str, Any], guided: bool) -> str:
+    """How a diffusion model draws, for the screen. options: as `options_for` gives them;  guided: whether the guidance
+    means anything"""
+    told = {"sampler": options["sampler"], "steps": options["steps"]}
+    if not guided:
+        return t("{sampler}, {steps} steps", **told)
+    return t("{sampler}, {steps} steps, guidance {w}", **told, w=f"{options['guidance']:g}")
 
 
 def labels_for(loaded: "Loaded", seeds: np.ndarray, wanted: int | None = None) -> np.ndarray:

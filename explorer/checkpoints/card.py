@@ -41,7 +41,7 @@ SCORES = {
         "{accuracy_score_real:.2%}"
     ),
     "milliseconds a picture, {device}": "{milliseconds:.2f}",
-    "drawn by": "{sampler}, {steps} steps, guidance {guidance:g}",
+    "drawn by": "{sampler}, {steps} steps{guided}",
     "drawn pictures": "{n:,}",
 }
 
@@ -87,6 +87,16 @@ class Card:
     versions: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
+    @property
+    def conditional(self) -> bool:
+        """Whether a generator is told the class."""
+        return self.model != "ddpm-published" and bool(self.model_args.get("conditional", True))
+
+    @property
+    def guidable(self) -> bool:
+        """Whether a diffusion model learnt to draw with the class and without it, so that it can be guided."""
+        return self.conditional and self.recipe.get("label_drop") != 0
+
 
 def read(folder: Path) -> Card:
     """The card in a folder; Problem when it is not one."""
@@ -126,12 +136,16 @@ def _out_of_range(card: Card) -> str:
         "threshold": -1 <= card.threshold <= 1,
         "metrics": all(isinstance(found, dict) for found in results)
         and all(
-            isinstance(found.get(key, 0), (int, float)) for found in results for key in ("accuracy", "fid")
+            isinstance(found.get(key, 0), (int, float))
+            for found in results
+            for key in ("accuracy", "fid", "guidance")
         )
         and all(
-            isinstance(found.get(key, 0), int) for found in results for key in ("n", "fid_n", "reference_n")
+            isinstance(found.get(key, 0), int)
+            for found in results
+            for key in ("n", "fid_n", "reference_n", "steps")
         )
-        and all(isinstance(found.get("reference", ""), str) for found in results),
+        and all(isinstance(found.get(key, ""), str) for found in results for key in ("reference", "sampler")),
     }
     return next((name for name, holds in fine.items() if not holds), "")
 
@@ -226,7 +240,8 @@ def _drawn(card: Card) -> tuple[str, list[str]]:
         name = f"FID, {n:,} drawn against {m:,} {pictures}"
         metric = f"{{type: fid, value: {samples['fid']:.4f}, name: '{name}'}}"
         lines.append(f"| {name} | {samples['fid']:.2f} |")
-    said = _flat(samples) | {"pictures": pictures}
+    guided = f", guidance {samples['guidance']:g}" if card.conditional and "guidance" in samples else ""
+    said = _flat(samples) | {"pictures": pictures, "guided": guided}
     for words, value in SCORES.items():
         with contextlib.suppress(KeyError, TypeError, ValueError):  # not measured, or by another version
             lines.append(f"| {words.format_map(said)} | {value.format_map(said)} |")

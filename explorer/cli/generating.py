@@ -108,7 +108,7 @@ def class_number(classes: tuple[str, ...], text: str) -> int:
     """The number of a class given by name or number; Problem that lists the known ones."""
     if text in classes:
         return classes.index(text)
-    if text.isdecimal() and int(text) < len(classes):
+    if text.isdecimal() and len(text) < 10 and int(text) < len(classes):
         return int(text)
     raise Problem("Unknown class {name}; known: {known}.", name=repr(text[:80]), known=", ".join(classes))
 

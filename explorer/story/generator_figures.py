@@ -41,10 +41,6 @@ def _pixels(path: Path) -> np.ndarray:
     return tiles.transpose(0, 2, 4, 1, 3)
 
 
-def _conditional(card: Card) -> bool:
-    return card.model != "ddpm-published" and card.model_args.get("conditional", True) is not False
-
-
 def same_seeds(options: Mapping[str, Any]) -> Figure:
     """The first pictures of the stored grid of some checkpoints: a column a class, one to three rows each. Of several
     that are asked for, those without one are left out while there are two to compare."""
@@ -69,7 +65,7 @@ def same_seeds(options: Mapping[str, Any]) -> Figure:
         top = 44 + nth * (rows * step + 12)
         canvas.words(20, top + 24, NAMES.get(card.model, card.model), 24, bold=True)
         canvas.quiet(20, top + 56, card.name, 15)
-        if not _conditional(card):
+        if not card.conditional:
             canvas.quiet(20, top + 78, t("it is told no class"), 15)
         for row in range(min(rows, len(grids[card.name]))):
             for k, tile in enumerate(grids[card.name][row][:10]):
@@ -88,9 +84,7 @@ def how(card: Card) -> str:
     """Sampler, steps and guidance that a diffusion model's stored pictures were drawn with; "" for other models."""
     if card.task != "diffusion":
         return ""
-    of = sampling.stored_options(card)
-    return t("{sampler}, {steps} steps, guidance {w}", sampler=of["sampler"], steps=of["steps"],
-             w=f"{of['guidance']:g}")  # fmt: skip
+    return sampling.words(sampling.stored_options(card), card.conditional)
 
 
 def over_training(options: Mapping[str, Any]) -> Figure:
@@ -112,7 +106,7 @@ def over_training(options: Mapping[str, Any]) -> Figure:
             for column, tile in enumerate(line):
                 canvas.pixels(left + 52 * column, top + 34 + 52 * row, tile, 1.5)
     classes = t("it is told no class")
-    if _conditional(card):
+    if card.conditional:
         classes = t("columns: {classes}", classes=", ".join(card.classes[:10]))
     # The hash is that of one moment, which need not be among those shown.
     rests = t("drawn during the training of {name}; its weights are those after {n} pictures",

@@ -42,7 +42,9 @@ def anew(chosen: Chosen, cards: Sequence[Card]) -> None:
         elif true := _seen(able[0], chosen.pixels):
             first = t("{name}, as our classifier sees it", name=true)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            wanted = generating.class_of(t("Drawn as"), "as", able[0], first)
+            wanted = None
+            if any(card.conditional for card in able):
+                wanted = generating.class_of(t("Drawn as"), "as", able[0], first)
             if diffusion:
                 amount = st.slider(
                     t("Amount of noise"), 0.1, 1.0, AMOUNT, 0.05, key="amount", bind="query-params"
@@ -51,7 +53,7 @@ def anew(chosen: Chosen, cards: Sequence[Card]) -> None:
         factor = 7 if widgets.large_type() else 5
         for card in able:
             with widgets.problems():
-                told = label if generating.conditional(card) else None
+                told = label if card.conditional else None
                 words = generating.named(card, told)
                 st.caption(widgets.plain(words))
                 if card.task == "vae":

@@ -31,11 +31,13 @@ def between(cards: Sequence[Card]) -> None:
     with widgets.problems():
         with st.container(horizontal=True, vertical_alignment="bottom"):
             a, b = generating.seed(t("From seed"), "from", 1), generating.seed(t("To seed"), "to", 2)
-            wanted = generating.class_of(t("Class of the way"), "way", cards[0])
+            wanted = None
+            if any(card.conditional for card in cards):
+                wanted = generating.class_of(t("Class of the way"), "way", cards[0])
         factor = 4 if widgets.large_type() else 3
         for card in cards:
             with widgets.problems():  # one damaged file is no reason to show nothing of the others
-                told = wanted if generating.conditional(card) else None
+                told = wanted if card.conditional else None
                 images = _strip(card, (a, b), told, _along)
                 words = generating.named(card, told)
                 st.caption(widgets.plain(words))
@@ -97,7 +99,7 @@ def _sums(cards: Sequence[Card], a: int, b: int, wanted: int | None, factor: int
     ]  # fmt: skip
     for card in cards:
         with widgets.problems():
-            told = wanted if generating.conditional(card) else None
+            told = wanted if card.conditional else None
             images = _strip(card, (a, b, third), told, _summed)
             words = generating.named(card, told)
             st.caption(widgets.plain(words))

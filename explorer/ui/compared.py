@@ -83,7 +83,8 @@ def _pictures(scene: Scene) -> None:
     shown = drawn.linked()
     for card in scene.cards.values():
         tiles = stored_tiles(card)
-        st.markdown(f"**{card.name}** · {t(overview.TASKS[card.task])}")
+        told = "" if card.conditional else f" · {t('it is told no class')}"
+        st.markdown(f"**{card.name}** · {t(overview.TASKS[card.task])}{told}")
         if tiles is None or row >= len(tiles):
             st.caption(
                 t("No pictures are stored for it: python -m explorer score {name} --store", name=card.name)
@@ -98,8 +99,8 @@ def _pictures(scene: Scene) -> None:
     first, shown_names = row * len(names), names[:10]
     st.caption(
         t(
-            "Seeds {first} to {last}, one a column, the same for every model; columns: {classes}. A plain GAN is told "
-            "no class. Click a picture to follow it.",
+            "Seeds {first} to {last}, one a column, the same for every model; columns: {classes}. Click a picture to "
+            "follow it.",
             first=first, last=first + len(shown_names) - 1, classes=", ".join(map(widgets.plain, shown_names)),
         )
     )  # fmt: skip

@@ -12,6 +12,7 @@ from streamlit.runtime import get_instance
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from explorer import jobs, reach
+from explorer.analysis import sampling
 from explorer.checkpoints import Card
 from explorer.data.drawn import read_drawn
 from explorer.text import Problem, t
@@ -62,8 +63,9 @@ def _controls(scene: Scene) -> list[str]:
     counts = [str(n) for n in (COUNTS[:1] if reach.public_mode() else COUNTS)]
     most = drawn.most_steps()
     there = [job_id for job_id in st.query_params.get_all("job") if _found(job_id)]
+    asked = widgets.from_url("draw_with", scene.cards, next(iter(scene.cards)))
     generating.note_odd_controls(
-        next(iter(scene.cards.values())), most, {"draw_with": scene.cards, "n": counts, "job": there},
+        scene.cards[asked], most, {"draw_with": scene.cards, "n": counts, "job": there},
         odd=drawn.odd(),
     )  # fmt: skip
     left, middle, right = st.columns(3)
@@ -73,7 +75,7 @@ def _controls(scene: Scene) -> list[str]:
         count = widgets.select(t("Pictures"), {n: n for n in counts}, key="n", kind="segmented")
     with middle:
         wanted = None
-        if generating.conditional(card):
+        if card.conditional:
             wanted = generating.class_of(t("Class"), "class", card, t("all in turn"))
         seed = generating.seed(t("First seed"), "seed", 0)
     words = ["sample", name, "--n", count, "--seed", str(seed)]
@@ -148,7 +150,7 @@ def _one(job_id: str) -> None:
     card = cache.cards("generator").get(how["checkpoint"])
     if card and card.sha256 != how.get("sha256"):  # a click would draw another picture
         card = None
-    st.subheader(_words(how), anchor=False)
+    st.subheader(_words(how, card), anchor=False)
     if card is None:
         st.caption(
             t("Drawn with earlier weights, which are no longer here: these pictures lead to no other page.")
@@ -184,14 +186,13 @@ def _result(job_id: str) -> tuple[dict[str, Any], np.ndarray, list[int]]:
     return _read.get(job_id, read)
 
 
-def _words(how: dict[str, Any]) -> str:
+def _words(how: dict[str, Any], card: Card | None) -> str:
     words = [
         how["checkpoint"],
         t("seeds {first} to {last}", first=how["seed"], last=how["seed"] + how["n"] - 1),
     ]
     if "steps" in how:
-        words.append(t("{sampler}, {steps} steps, guidance {w}", sampler=how["sampler"], steps=how["steps"],
-                       w=f"{how['guidance']:g}"))  # fmt: skip
+        words.append(sampling.words(how, card is None or card.conditional))
     return " · ".join([*words, t("{ms} ms a picture", ms=f"{how['milliseconds']:.1f}")])
 
 

@@ -16,7 +16,7 @@ from explorer.checkpoints import Card
 from explorer.data.picture import Picture
 from explorer.text import t
 from explorer.ui import cache, widgets
-from explorer.ui.generating import SAMPLERS, among_few, conditional
+from explorer.ui.generating import SAMPLERS, among_few
 
 KEY = "drawn"
 MOST_STEPS = 250  # while somebody waits for a page
@@ -45,7 +45,7 @@ class Drawn:
     @property
     def label(self) -> int:
         """The class it is drawn for, -1 where the model is told none."""
-        if not conditional(self.card):
+        if not self.card.conditional:
             return -1
         return self.seed % len(self.card.classes) if self.wanted is None else self.wanted
 
@@ -59,7 +59,8 @@ class Drawn:
             said = t("drawn by {name}, seed {seed}: {true}", name=self.card.name, seed=self.seed, true=true)
         if self.options:
             sampler, steps, guidance = (value for _, value in self.options)
-            said += f" ({t('{sampler}, {n} steps, w = {w}', sampler=sampler, n=steps, w=f'{guidance:g}')})"
+            more = f", w = {guidance:g}" if self.card.guidable else ""
+            said += f" ({t('{sampler}, {steps} steps', sampler=sampler, steps=steps)}{more})"
         return said
 
 
@@ -78,7 +79,7 @@ def parsed(text: str) -> Drawn | None:
     if len(rest) > 1 and rest[1]:
         if (
             not re.fullmatch(r"[0-9]{1,3}", rest[1])
-            or not conditional(card)
+            or not card.conditional
             or int(rest[1]) >= len(card.classes)
         ):
             return None
@@ -93,7 +94,7 @@ def parsed(text: str) -> Drawn | None:
             or float(guidance) > sampling.MOST_GUIDANCE
         ):
             return None
-        if not 1 <= int(steps) <= most_steps():
+        if not 1 <= int(steps) <= most_steps() or (float(guidance) != 1 and not card.guidable):
             return None
         options = (("sampler", sampler), ("steps", int(steps)), ("guidance", float(guidance)))
     return Drawn(card, int(rest[0]), wanted, options)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import streamlit as st
 
 from explorer import checkpoints, data, jobs, reach
-from explorer.analysis import fid, perturbing, protocols, samplers
+from explorer.analysis import fid, perturbing, protocols, samplers, sampling
 from explorer.checkpoints import Card, fid_of
 from explorer.data import inception
 from explorer.files import read_json
@@ -335,10 +335,10 @@ def _rests_on(name: str, found: dict[str, Any]) -> None:
     if "first_seed" in found:
         first = found["first_seed"]
         words.append(t("seeds {first} to {last}", first=first, last=first + n - 1))
+    guided = name in (known := cache.cards("generator")) and known[name].conditional
     if "steps" in found:
-        words.append(t("{sampler}, {steps} steps, guidance {w}", sampler=found["sampler"], steps=found["steps"],
-                       w=f"{found['guidance']:g}"))  # fmt: skip
-    elif guidance := _guidance(found["rows"]):
+        words.append(sampling.words(found, guided))
+    elif guided and (guidance := _guidance(found["rows"])):
         words.append(t("guidance {w}", w=guidance))
     if "reference_fingerprint" in found:
         words.append(f"{found['reference']} {found['reference_fingerprint'][:12]}")

@@ -92,11 +92,6 @@ def place(card: Card) -> tuple[int, str]:
     return ORDER.get(card.task, 9), card.name
 
 
-def conditional(card: Card) -> bool:
-    """Whether a generator is told the class."""
-    return card.model != "ddpm-published" and bool(card.model_args.get("conditional", True))
-
-
 def named(card: Card, told: int | None) -> str:
     """A checkpoint and the class that it was told, in plain words."""
     return f"{card.name} · {t('it is told no class') if told is None else card.classes[told]}"
@@ -123,8 +118,7 @@ def class_of(label: str, key: str, card: Card, first: str | None = None) -> int 
 def diffusion(card: Card, most: int) -> dict[str, Any]:
     """Sampler, steps and guidance of a diffusion model, as sampling.draw takes them; at first those of its stored
     scores. most: steps that the section takes."""
-    stored = card.metrics.get("samples", {})
-    first = {key: stored.get(key, value) for key, value in sampling.DEFAULTS.items()}
+    first = sampling.stored_options(card)
     titles = {name: t(words) for name, words in SAMPLERS.items()}
     sampler = widgets.select(t("Sampler"), titles, key="sampler", default=first["sampler"])
     if st.session_state.get("steps", 0) > most:  # left by a section that takes more: Streamlit would raise
@@ -132,7 +126,7 @@ def diffusion(card: Card, most: int) -> dict[str, Any]:
     begin = min(first["steps"], most)
     steps = st.slider(t("Steps"), 1, most, begin, key="steps", bind="query-params")
     guidance = 1.0
-    if conditional(card):
+    if card.guidable:
         guidance = st.slider(
             t("Guidance scale"), 0.0, MOST_GUIDANCE, min(float(first["guidance"]), MOST_GUIDANCE), 0.1,
             key="guidance", bind="query-params",
@@ -198,7 +192,10 @@ def note_odd_controls(
 ) -> None:
     """`note_odd` of the controls above, as a section has them, and of its own; most: as `diffusion` has it"""
     shared = {"seed": (0, MOST_SEED), "steps": (1, most), "guidance": (0, MOST_GUIDANCE)}
-    note_odd({"class": {*card.classes, ""}, "sampler": SAMPLERS, **words}, shared | dict(numbers or {}), odd)
+    classes = {*card.classes, ""} if card.conditional else {""}
+    if card.task == "diffusion" and not card.guidable:
+        shared["guidance"] = (1, 1)
+    note_odd({"class": classes, "sampler": SAMPLERS, **words}, shared | dict(numbers or {}), odd)
 
 
 def note_odd(

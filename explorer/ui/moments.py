@@ -62,7 +62,7 @@ def _data(scene: Scene) -> str:
 def _nets(scene: Scene) -> dict[str, list[str]]:
     """The GANs of the data set that have moments, those that are told no class first."""
     found = {
-        name: card.model_args.get("conditional") is False
+        name: not card.conditional
         for name, card in cache.cards("generator").items()
         if card.task == "gan" and card.data == _data(scene) and _moments(name)
     }
@@ -151,7 +151,7 @@ def _drawn(name: str, row: dict) -> None:
         st.caption(f"{widgets.plain(words)}  \n{t('No pictures of this moment are stored.')}")
         return
     path = steps[min(steps, key=lambda each: abs(each - step))]
-    if card.model_args.get("conditional") is False:
+    if not card.conditional:
         words += " · " + t("it is told no class")
     elif len(card.classes) <= 10:
         words += " · " + t("rows: {classes}", classes=", ".join(card.classes))

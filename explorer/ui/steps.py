@@ -33,9 +33,12 @@ def steps(scene: Scene) -> None:
     cards = list(scene.cards.values())
     known, chosen, most = noising.known_pictures(cards[0]), None, min(MOST_STEPS, drawn.most_steps())
     classes = {*cards[0].classes, ""}
+    able = _diffusion(cards)
+    way = able.get(widgets.from_url("way_with", able) or next(iter(able), ""), cards[0])
     generating.note_odd_controls(
-        cards[0], most,
-        {"picture": {*known, *(["mine"] if uploads.carried() else [])}, "way": classes, "as": classes},
+        way, most,
+        {"picture": {*known, *(["mine"] if uploads.carried() else [])}, "way": classes, "as": classes,
+         "way_with": able},
         {**dict.fromkeys(("from", "to", "third"), (0, generating.MOST_SEED)), "level": (0, 999), "amount": (0.1, 1)},
     )  # fmt: skip
     with widgets.problems():
@@ -79,16 +82,25 @@ class Frames:
     who: str
 
 
+def _diffusion(cards: Sequence[Card]) -> dict[str, Card]:
+    """Those that draw step by step, by name."""
+    return {card.name: card for card in cards if card.task == "diffusion"}
+
+
 def _way(cards: Sequence[Card], most: int) -> None:
     """The controls of the trajectory, the trajectory made or taken, and the scrubber over it."""
-    card = next((card for card in cards if card.task == "diffusion"), None)
-    if card is None:
+    able = _diffusion(cards)
+    if not able:
         widgets.empty_state(
             t(
                 "Only a diffusion model draws step by step, and none is among the chosen ones: choose one above."
             )
         )
         return
+    name = next(iter(able))
+    if len(able) > 1:
+        name = widgets.select(t("Model"), {name: name for name in able}, key="way_with")
+    card = able[name]
     st.markdown(
         t(
             "{name} begins with noise. At each step it guesses the whole picture, and goes a little of the way there.",
@@ -97,8 +109,8 @@ def _way(cards: Sequence[Card], most: int) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = generating.seed(t("First of four seeds"), "seed", 0)
-        wanted = None
-        if generating.conditional(card):
+        wanted = None  # of a model that is told no class
+        if card.conditional:
             wanted = generating.class_of(t("Class"), "class", card, t("another for each seed"))
         options = generating.diffusion(card, most)
     key = (card.sha256, seed, wanted, *options.values())

@@ -92,6 +92,17 @@ def test_what_was_trained_without_labels_knows_no_classes(tmp_path: Path, model:
         sampling.options_for(loaded, guidance=1.5)
 
 
+def test_what_never_was_without_its_label_is_not_guided(tmp_path: Path) -> None:
+    loaded = made(tmp_path, "ddpm")
+    loaded.card = dataclasses.replace(loaded.card, recipe={"label_drop": 0.0})
+    assert sampling.options_for(loaded, guidance=1.0)["guidance"] == 1
+    for guidance in (0.0, 1.5):
+        with pytest.raises(Problem, match="never trained without labels"):
+            sampling.options_for(loaded, guidance=guidance)
+    loaded.card = dataclasses.replace(loaded.card, recipe={"label_drop": 0.1})
+    assert sampling.options_for(loaded, guidance=1.5)["guidance"] == 1.5
+
+
 def test_options_are_the_card_s_and_what_is_asked_for_goes_first(tmp_path: Path) -> None:
     loaded = made(tmp_path, "ddpm")
     assert sampling.options_for(loaded) == sampling.DEFAULTS

@@ -174,6 +174,7 @@ def test_a_stored_tile_is_that_of_its_seed_with_any_number_of_classes(
     last = 2 * count + min(count, 10) - 1
     assert f"Seeds {2 * count} to {last}, one a column" in words(app)
     assert f"columns: {', '.join(found.classes[:10])}." in words(app)
+    assert ("it is told no class" in words(app)) == (not told)
 
 
 def test_a_click_opens_the_picture_with_its_links() -> None:
@@ -749,6 +750,17 @@ def test_a_guidance_of_many_decimals_is_one_that_an_address_can_say() -> None:
         app.query_params["guidance"] = asked
         assert sound(app.run()).title[0].value == found
         assert drawn.parsed(f"tiny-ddpm/7/7/dpm/20/{float(found):g}") is not None
+
+
+def test_a_link_cannot_guide_what_is_told_no_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, "ddpm", conditional=False)
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    assert drawn.parsed("tiny-ddpm/5//dpm/20/3") is None and drawn.parsed("tiny-ddpm/5/3") is None
+    found = drawn.parsed("tiny-ddpm/5//dpm/2/1")
+    assert found.words == "drawn by tiny-ddpm, seed 5 (dpm, 2 steps)"
+    app = opened(part="draw", draw_with="tiny-ddpm")
+    assert not {"class"} & {part.key for part in app.selectbox}
+    assert "guidance" not in {part.key for part in app.slider}
 
 
 def test_every_table_is_a_file(monkeypatch: pytest.MonkeyPatch) -> None:

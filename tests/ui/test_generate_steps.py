@@ -303,11 +303,31 @@ def test_without_a_diffusion_model_the_rest_is_there() -> None:
     assert [part.value for part in app.subheader] == HEADINGS
 
 
-def test_a_gan_without_labels_is_told_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made(tmp_path, "dcgan", conditional=False)
+@pytest.mark.parametrize("model", ["dcgan", "ddpm"])
+def test_a_model_without_labels_is_told_none_and_offers_none(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path, model, conditional=False)
     monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
-    app = opened(("tiny-dcgan",), way="6")
-    assert "tiny-dcgan · it is told no class" in words(app)
+    app = opened((f"tiny-{model}",))
+    assert f"tiny-{model} · it is told no class" in words(app)
+    assert not {"class", "way", "as"} & {part.key for part in app.selectbox}
+    assert "guidance" not in {part.key for part in app.slider} and not app.info
+    if model == "ddpm":
+        app = opened(("tiny-ddpm",), guidance="3", **{"class": "7"})
+        assert "(class, guidance)" in app.info[0].value
+
+
+def test_of_several_diffusion_models_one_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(tmp_path, "ddpm")
+    made(tmp_path / "elsewhere", "ddpm", conditional=False)
+    shutil.move(tmp_path / "elsewhere" / "tiny-ddpm", tmp_path / "untold")
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    app = opened(("tiny-ddpm", "untold"))
+    assert "tiny-ddpm begins with noise" in words(app) and "class" in {part.key for part in app.selectbox}
+    sound(app.selectbox(key="way_with").select("untold").run())
+    assert "untold begins with noise" in words(app) and "class" not in {part.key for part in app.selectbox}
+    assert app.query_params["way_with"] == "untold"
 
 
 def test_a_dropped_picture_is_the_one_that_is_spoilt() -> None:
@@ -337,8 +357,8 @@ def test_nothing_in_the_address_breaks_it(value: str) -> None:
     assert app.slider(key="steps").value == 20 and app.slider(key="guidance").value == 1
     assert app.selectbox(key="class").value == "" and app.select_slider(key="at").value == 10
     assert app.slider(key="amount").value == 0.5 and app.number_input(key="third").value == 3
-    (notice,) = app.info
-    named = notice.value.partition("(")[2].partition(")")[0].split(", ")
+    # Two notices: only the way itself knows its steps.
+    named = [key for part in app.info for key in part.value.partition("(")[2].partition(")")[0].split(", ")]
     assert sorted(named) == sorted({*KEYS} - ({"class", "way", "as"} if not value else set()))
 
 

@@ -435,9 +435,9 @@ def test_evaluations_look_at_as_many_pictures_as_the_page_says() -> None:
     assert grids.ROWS == watching.ROWS
 
 
-@pytest.mark.parametrize("net", DRAWING)
-def test_a_tiny_training_of_what_draws_and_its_page(net: str) -> None:
-    small = {"width": "16", "batch": "200", "holdout": "140"}
+@pytest.mark.parametrize(("net", "told"), [*((net, True) for net in DRAWING), ("ddpm", False)])
+def test_a_tiny_training_of_what_draws_and_its_page(net: str, told: bool) -> None:
+    small = {"width": "16", "batch": "200", "holdout": "140"} | ({} if told else {"conditional": "false"})
     runs.create(net, "digits", settings=small, epochs=0.5, name="tiny", device="cpu")
     for _ in runs.drive("tiny"):
         pass
@@ -450,7 +450,8 @@ def test_a_tiny_training_of_what_draws_and_its_page(net: str) -> None:
     held = {"dcgan": "KID, held-out"}.get(net, "Loss, held-out")
     assert labels[held].startswith("n = 140, epoch") and not [label for label in labels if "ccuracy" in label]
     (alt,) = pictures_of(app)
-    assert alt.startswith("50 drawn pictures: tiny after epoch") and "columns: 0, 1, 2" in alt
+    assert alt.startswith("50 drawn pictures: tiny after epoch") and ("columns: 0, 1, 2" in alt) == told
+    assert ("it is told no class" in alt) == (not told)
     for key in OF_TASK[models.spec(net).task][0]:
         assert curve_of(opened(do="runs", run="tiny", curve=key)) != "No values yet"
 
