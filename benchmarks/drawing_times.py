@@ -10,7 +10,6 @@ Nothing else may run meanwhile. Two to five minutes on two cores.
 import argparse
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +48,7 @@ def measure(name: str, write: bool) -> None:
             print(f"  {row['sampler']} {row['steps']}: {row['milliseconds']} ms", flush=True)
         extra[samplers.FILE] = (json.dumps(found, indent=1) + "\n").encode()
     if write:
-        metrics = loaded.card.metrics | {"samples": scored}
-        checkpoints.update(name, replace(loaded.card, metrics=metrics), extra)
+        checkpoints.add(name, loaded.card, extra, {"samples": scored})
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ class Answer:
 
 
 def command(group: typer.Typer, name: str, interrupted: str = N_("Interrupted.")) -> Callable:
-    """Make a command of a function that takes `json` first of all and returns an Answer.
+    """Make a command of a function that takes `as_json` and returns an Answer.
 
     interrupted: what Ctrl-C, SIGTERM or a page's stop button leave behind, in one sentence
     """

@@ -1,10 +1,11 @@
 """The figures that the course slides and notes report, with what is known about how comparable each is."""
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from explorer.text import N_, Problem
 
@@ -63,6 +64,13 @@ class Figure:
 
 def _words(value: float | str | list) -> str:
     return " · ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def follows(recipe: Mapping[str, Any], key: str) -> bool:
+    """Whether the recipe of a card is that of reported.toml under `key`, with no setting changed but the number of
+    epochs and what does not matter; a card that does not say what was changed (see runs.scoring.changed) does not
+    count."""
+    return recipe.get("name") == SAME_RECIPE.get(key, "-") and recipe.get("changed") == []
 
 
 @cache

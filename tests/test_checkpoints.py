@@ -239,7 +239,7 @@ def test_the_scores_of_what_draws_are_words_with_units() -> None:
 def test_every_score_that_a_readme_has_words_for_is_one_that_is_stored() -> None:
     """All but one row have their number in the card of a checkpoint that is shipped; none has a name of its own."""
     card = checkpoints.read_card(checkpoints.OURS / "cifar10-dcgan")
-    stored = card_module._flat(card.metrics["samples"]) | {"pictures": ""}
+    stored = card_module._flat(card.metrics["samples"]) | {"pictures": "", "guided": ""}
     later = {
         "fid_infinity_error",
         "accuracy_score_real",
@@ -787,6 +787,30 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(Problem, match="Cannot write"):
         checkpoints.save(tmp_path / "file" / "x", models.build("lenet", 10), card_of())
+
+
+def test_what_is_added_keeps_what_others_added_meanwhile(victim: Path) -> None:
+    before = checkpoints.read_card("victim")
+    checkpoints.update(
+        "victim", replace(before, metrics={"retrieval": {"n": 5}}), {"evaluation/a.json": b"{}"}
+    )
+    card = checkpoints.add("victim", before, {"evaluation/b.json": b"[]"}, {"test": {"n": 7}})
+    assert card.metrics == {"retrieval": {"n": 5}, "test": {"n": 7}} and card == checkpoints.read_card(
+        "victim"
+    )
+    assert (victim / "evaluation/a.json").read_bytes() == b"{}"
+    assert (victim / "evaluation/b.json").read_bytes() == b"[]"
+    checkpoints.verify(victim)
+
+
+def test_nothing_is_added_to_other_weights(victim: Path) -> None:
+    before = checkpoints.read_card("victim")
+    shutil.rmtree(victim)
+    checkpoints.save(victim, models.build("lenet", 10, seed=9), card_of())
+    with pytest.raises(Problem, match="victim was replaced while it was being measured; nothing was stored"):
+        checkpoints.add("victim", before, {"evaluation/b.json": b"[]"})
+    assert not (victim / "evaluation/b.json").exists()
+    checkpoints.verify(victim)
 
 
 # What is shipped

@@ -246,7 +246,7 @@ def test_what_cannot_be_stored_is_one_sentence(run, registry: Path, small: None,
 
     monkeypatch.setattr("explorer.runs.scoring.examined", replaced)
     code, _, said = run("score", "tiny-vae", "--store")
-    assert code == 1 and "was replaced while it was being scored" in said
+    assert code == 1 and "was replaced while it was being measured" in said
     assert (registry / "tiny-vae/config.json").read_bytes() == before
 
 

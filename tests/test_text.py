@@ -3,12 +3,13 @@
 import ast
 import re
 import string
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from explorer import reported, text
+from explorer import checkpoints, reported, text
 from explorer.text import N_, Missing, Problem, t
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,6 +85,29 @@ def test_every_reported_figure_has_korean_words() -> None:
         word for figure in reported.figures().values() for word in (figure.unit, figure.why, figure.source)
     }
     assert sorted(word for word in words if word not in text.catalogue()) == []
+
+
+def literals(value: object) -> Iterator[str]:
+    """All texts in nested lists and tables."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from literals(part)
+
+
+def test_no_korean_sentence_is_left_over() -> None:
+    said = {
+        node.value
+        for source in SOURCES
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    for path in (ROOT / "explorer").glob("*.toml"):
+        if path.name != "ko.toml":
+            said |= {*literals(tomllib.loads(path.read_text(encoding="utf-8")))}
+    said |= {entry.card.purpose for entry in checkpoints.catalogue() if entry.card}
+    assert sorted(text.catalogue().keys() - said) == []
 
 
 def test_the_korean_sentences_are_korean() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from explorer.checkpoints import Card
-from explorer.reported import NAMES
+from explorer.reported import NAMES, follows
 from explorer.text import N_, t
 
 WORDS = {
@@ -86,9 +86,8 @@ def pairs(cards: Iterable[Card]) -> list[tuple[Card, Card, bool]]:
 
 
 def follows_slides(card: Card) -> bool:
-    """Whether a checkpoint was trained by the slides' recipe with no setting changed but the number of epochs; a card
-    that does not say what was changed (see runs.scoring.changed) does not count."""
-    return card.recipe.get("name") == f"{card.model}-slides" and card.recipe.get("changed") == []
+    """Whether a checkpoint was trained by the slides' recipe for its model."""
+    return follows(card.recipe, f"slides_{card.model}")
 
 
 def trained(dcgan: Card, ddpm: Card, same_recipe: bool) -> str:

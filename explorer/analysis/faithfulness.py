@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from explorer.analysis import cam
-from explorer.analysis.contest import Contest, contest, stored_contest
 from explorer.analysis.deletion import FILLS, PASSES, STEPS, Curves, blob, curves, random_maps
 from explorer.analysis.passes import OnStep, Passes
 from explorer.checkpoints import Loaded
@@ -23,8 +22,8 @@ from explorer.text import Problem
 
 __all__ = [
     "AGREEMENT_LIMIT", "FILLS", "GAP_SHARE", "HEADS", "HEAD_LIMIT", "RANDOM", "SHIFT", "SHIFT_LIMIT", "STEPS",
-    "Contest", "Curves", "Trust", "agreement", "blob", "contest", "cost", "curves", "head_correlation",
-    "proportional", "random_maps", "rank_correlation", "rivals", "shift_stability", "stored_contest", "trust",
+    "Curves", "Trust", "agreement", "blob", "cost", "curves", "head_correlation", "proportional", "random_maps",
+    "rank_correlation", "rivals", "shift_stability", "trust",
 ]  # fmt: skip
 
 RANDOM, HEADS, SHIFT = 20, 5, 2

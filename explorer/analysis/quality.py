@@ -20,7 +20,7 @@ from explorer.analysis.votes import labels_of, winners
 from explorer.text import Problem
 
 K, MOST = 10, 50  # neighbours that vote, and up to how many the curve goes
-DEEP, SEED = 2_000, 0  # queries that are searched R deep
+DEEP = 2_000  # queries that are searched R deep
 BLOCK = 1_000  # queries between two reports
 OnStep = Callable[[int, int], None]
 

@@ -31,11 +31,22 @@ from explorer.checkpoints.registry import (
     read_card,
     root,
 )
-from explorer.checkpoints.weights import CLASS_MEANS, LARGEST, STORAGE, Loaded, fill, load, move, save, update
+from explorer.checkpoints.weights import (
+    CLASS_MEANS,
+    LARGEST,
+    STORAGE,
+    Loaded,
+    add,
+    fill,
+    load,
+    move,
+    save,
+    update,
+)
 
 __all__ = [
     "CLASS_MEANS", "CONFIG", "EVALUATION", "LARGEST", "MANIFEST", "OURS", "README", "STORAGE", "VIEWS", "WEIGHTS",
-    "Card", "Entry", "Loaded", "catalogue", "check_kind", "fid_of", "fill", "folder_of", "kind_of", "load",
+    "Card", "Entry", "Loaded", "add", "catalogue", "check_kind", "fid_of", "fill", "folder_of", "kind_of", "load",
     "maps_file", "move", "pack_maps", "pack_predictions", "prediction_file", "read_card", "read_maps",
     "read_predictions", "readme", "root", "save", "update", "verify",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from explorer import files
 from explorer.checkpoints.card import Card, readme
 from explorer.checkpoints.manifest import CONFIG, README, WEIGHTS, write_manifest
-from explorer.checkpoints.registry import check_kind, folder_of, whole
+from explorer.checkpoints.registry import check_kind, folder_of, read_card, whole
 from explorer.reach import allow
 from explorer.text import Problem
 
@@ -205,6 +205,26 @@ def update(name: str | Path, card: Card, extra: dict[str, bytes] | None = None) 
         for file, content in (extra or {}).items():
             files.write_bytes(partial / file, content)
         _write_card(partial, card)
+
+
+def add(
+    name: str | Path,
+    measured: Card,
+    extra: dict[str, bytes] | None = None,
+    metrics: dict[str, dict] | None = None,
+    recipe: dict | None = None,
+) -> Card:
+    """Add to a checkpoint what was found out about the weights of the card `measured`; returns the new card.
+
+    It took a while: the card is read anew, so that what others have added meanwhile stays. extra: files by relative
+    name;  metrics: entries of the card's;  recipe: instead of the card's. Problem where the weights were replaced.
+    """
+    card = read_card(name)
+    if card.sha256 != measured.sha256:
+        raise Problem("{name} was replaced while it was being measured; nothing was stored.", name=card.name)
+    card = dataclasses.replace(card, metrics=card.metrics | (metrics or {}), recipe=recipe or card.recipe)
+    update(name, card, extra)
+    return card
 
 
 @contextmanager

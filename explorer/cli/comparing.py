@@ -130,18 +130,8 @@ def _keep(loaded: "Loaded", file: str, content: bytes) -> list[str]:
     from explorer import checkpoints
     from explorer.analysis import together
 
-    def keep() -> (
-        None
-    ):  # it took a while: the card is read anew, and what was added beside it meanwhile stays
-        card = checkpoints.read_card(loaded.card.name)
-        if card.sha256 != loaded.card.sha256:
-            raise Problem(
-                "{name} was replaced while it was being measured; nothing was stored.", name=card.name
-            )
-        checkpoints.update(card.name, card, {file: content})
-
     try:
-        together.of_first(keep)
+        together.of_first(lambda: checkpoints.add(loaded.card.name, loaded.card, {file: content}))
     except Problem as problem:
         return [str(problem)]
     return []

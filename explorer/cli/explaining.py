@@ -245,7 +245,7 @@ def _survey(
         bar.close()
     if name == card.data and not _is_stored(checkpoint, split, pictures.fingerprint):
         try:
-            checkpoints.update(checkpoint, card, {checkpoints.maps_file(split): survey.packed(found)})
+            checkpoints.add(checkpoint, card, {checkpoints.maps_file(split): survey.packed(found)})
         except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
             print(problem, file=sys.stderr)
     return found, "computed"
@@ -309,10 +309,8 @@ def faithfulness_command(
         bar.close()
     found = replace(found, data=pictures.name, fingerprint=pictures.fingerprint)
     if (method, n, fill, seed) == ("cam", contest.N, "mean", contest.SEED):
-        try:  # it took a while: the card is read anew, and what was added beside it meanwhile stays
-            card = checkpoints.read_card(checkpoint)
-            if card.sha256 == found.checkpoint_sha256:
-                checkpoints.update(checkpoint, card, {contest.FILE: contest.packed(found)})
+        try:
+            checkpoints.add(checkpoint, loaded.card, {contest.FILE: contest.packed(found)})
         except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
             print(problem, file=sys.stderr)
     rows: list[list[object]] = [

@@ -152,7 +152,7 @@ def _predictions(checkpoint: str, card, name: str, split: str, views: int, devic
     if name == card.data and not _is_stored(checkpoint, split, views, pictures.fingerprint):
         try:
             file = checkpoints.prediction_file(split, views)
-            checkpoints.update(checkpoint, card, {file: predict.packed(found)})
+            checkpoints.add(checkpoint, card, {file: predict.packed(found)})
         except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
             print(problem, file=sys.stderr)
     return found, "computed"

@@ -1,7 +1,6 @@
 """Commands about what is alike: cosine against Euclidean over a data set, copies among its pictures."""
 
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ from explorer.cli.apps import Name, app
 from explorer.console import Answer, Bar, Device, Json, command, table
 from explorer.reach import allow
 from explorer.reporter import Reporter
-from explorer.text import N_, Problem, t
+from explorer.text import N_, Missing, Problem, t
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,7 +149,10 @@ def _leaked(card: "Card", train: "ImageSet", test: "ImageSet") -> "np.ndarray | 
         try:
             value = leak_report.stored(entry.name)
             leak_report.check_pictures(value, here, leak_report.FILE, f"leaks --data {card.data}")
-        except Problem:
+        except Missing:  # nobody has looked with this one
+            continue
+        except Problem as problem:
+            print(problem, file=sys.stderr)
             continue
         return leak_report.pairs_of(value["across"]).a
     return None
@@ -265,12 +267,10 @@ def _in_words(value: dict[str, Any], found: "dict[str, Pairs]") -> str:
 
 
 def _keep(card: "Card", files: dict[str, bytes], metrics: dict[str, dict]) -> None:
-    """Put files beside the weights and figures on their card, unless the weights were replaced meanwhile."""
+    """Put files beside the weights and figures on their card; what cannot be kept is said."""
     from explorer import checkpoints
 
-    try:  # it took a while: the card is read anew, and what was added beside it meanwhile stays
-        now = checkpoints.read_card(card.name)
-        if now.sha256 == card.sha256:
-            checkpoints.update(now.name, replace(now, metrics=now.metrics | metrics), files)
+    try:
+        checkpoints.add(card.name, card, files, metrics)
     except Problem as problem:  # a read-only checkpoint is no reason to lose the numbers
         print(problem, file=sys.stderr)

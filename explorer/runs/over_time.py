@@ -64,22 +64,23 @@ def store(run: str, name: str, on_step: Step | None = None) -> list[dict[str, An
     card = loaded.card
     if any(getattr(card, key) != config.get(key) for key in ("model", "data", "seed", "created")):
         raise Problem("{name} was not made of the run {run}.", name=card.name, run=run)
-    extra = grids(run) | measured(run, loaded, on_step)
+    before = read_json(checkpoints.folder_of(name) / FILE).get("rows", [])
+    extra = grids(run) | measured(run, loaded, on_step, whole=any("fid" in row for row in before))
     if FILE not in extra:
         raise Problem("The run {run} kept no pictures of its training; only those of GANs do.", run=run)
-    now = checkpoints.read_card(name)  # it took a while, and more may have come into it
-    if now.sha256 != card.sha256:
-        raise Problem("{name} was replaced while it was being scored; nothing was stored.", name=card.name)
-    checkpoints.update(name, now, extra)
+    checkpoints.add(name, card, extra)
     return json.loads(extra[FILE])["rows"]
 
 
-def measured(run: str, published: Loaded, on_step: Step | None = None) -> dict[str, bytes]:
+def measured(
+    run: str, published: Loaded, on_step: Step | None = None, whole: bool = False
+) -> dict[str, bytes]:
     """What the kept pictures of a run score, as a file: a row a moment with step, epoch, images seen, how the training
     stood since the moment before (losses, the discriminator's share of right answers, KID in our classifier's
     features), what our classifier sees, and FID where the Inception weights and the data are here. Empty when no
     pictures were kept.
 
+    whole: raise the Problem of what is not here instead of leaving FID out
     One of the moments is that of the published weights, drawn with them: as many pictures of the same seeds as a
     training draws, and the grid, a file too. They are seldom the weights of a moment that was kept.
     """
@@ -95,7 +96,8 @@ def measured(run: str, published: Loaded, on_step: Step | None = None) -> dict[s
         extractor = Extractor(_device(run))
         target = scores.against(load(card.data, "train"), extractor, on_step)
     except Problem:  # no weights, no data, or too few pictures: the rest is worth keeping
-        target = None
+        if whole:
+            raise
     rows, before = [], 0
     metrics, batch = (
         folders.metrics(run),

@@ -120,7 +120,8 @@ def _examined(folder: Path, config: dict[str, Any], on_step) -> tuple[Card, dict
     for found in predict.predict_set_by_views(loaded, test, views, on_step):
         scores["accuracy" if found.views == 1 else f"accuracy_{found.views}_views"] = _accuracy(found)
         extra[checkpoints.prediction_file("test", found.views)] = predict.packed(found)
-    return dataclasses.replace(card, metrics=card.metrics | {"test": scores}), extra
+    recipe = card.recipe | {"changed": scoring.changed(card.recipe)}
+    return dataclasses.replace(card, metrics=card.metrics | {"test": scores}, recipe=recipe), extra
 
 
 def _npy(array: np.ndarray) -> bytes:

@@ -34,18 +34,8 @@ def store_scores(name: str | Path, on_step: Step | None = None, device: str = "a
     loaded = checkpoints.load(name, device, "generator")
     whole = "fid" in loaded.card.metrics.get("samples", {})
     card, extra = examined(loaded, on_step, whole=whole, **asked)
-    return together.of_first(lambda: _kept(name, card, extra))
-
-
-def _kept(name: str | Path, scored: Card, extra: dict[str, bytes]) -> Card:
-    """The card as it stands now with the scores, written: it took a while, and more may have come into it."""
-    card = checkpoints.read_card(name)
-    if card.sha256 != scored.sha256:
-        raise Problem("{name} was replaced while it was being scored; nothing was stored.", name=card.name)
-    metrics = card.metrics | {"samples": scored.metrics["samples"]}
-    card = dataclasses.replace(card, metrics=metrics, recipe=scored.recipe)
-    checkpoints.update(name, card, extra)
-    return card
+    metrics = {"samples": card.metrics["samples"]}
+    return together.of_first(lambda: checkpoints.add(name, card, extra, metrics, card.recipe))
 
 
 def examined(

@@ -7,7 +7,7 @@ from typing import Any
 from explorer import checkpoints, reported
 from explorer.analysis import fid as fids
 from explorer.checkpoints import Card, fid_of
-from explorer.reported import NAMES, SAME_RECIPE
+from explorer.reported import NAMES
 from explorer.story.canvas import Figure, named, on_slide, read, title_of
 from explorer.story.charts import SIDES, dots, table
 from explorer.text import N_, Missing, t
@@ -87,8 +87,7 @@ def _is(card: Card, figure: reported.Figure) -> bool:
 
 
 def _side(card: Card, figure: reported.Figure) -> str:
-    theirs = card.recipe.get("name") == SAME_RECIPE.get(figure.recipe, "-") and not card.recipe.get("changed")
-    return "same" if theirs else "ours"
+    return "same" if reported.follows(card.recipe, figure.recipe) else "ours"
 
 
 def _row(what: str, side: str, value: float, words: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from explorer import reported
 from explorer.analysis import fid
 from explorer.checkpoints import Card, fid_of, kind_of
-from explorer.reported import NAMES, SAME_RECIPE, Figure
+from explorer.reported import NAMES, SAME_RECIPE, Figure, follows
 from explorer.text import N_, language, t
 from explorer.ui import cache, widgets
 
@@ -154,9 +154,7 @@ def measured(figure: Figure, cards: Iterable[Card], same_recipe: bool) -> str:
     found = []
     for card in cards:
         value = _value(figure.kind, card)
-        theirs = card.recipe.get("name") == SAME_RECIPE.get(figure.recipe, "-") and not card.recipe.get(
-            "changed"
-        )
+        theirs = follows(card.recipe, figure.recipe)
         of_it = card.data == "cifar10" and card.model.replace("-", "_") == figure.what
         if not of_it or not value or theirs != same_recipe:
             continue

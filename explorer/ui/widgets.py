@@ -74,12 +74,10 @@ def problems() -> Iterator[None]:
         report_error(error)
 
 
-def empty_state(sentence: str, button: str | None = None, on_click: Callable[[], None] | None = None) -> None:
-    """What is missing, in one sentence, and the one button that mends it."""
+def empty_state(sentence: str) -> None:
+    """What is missing and what to do, in one sentence."""
     with st.container(border=True):
         st.markdown(sentence)
-        if button:
-            st.button(button, on_click=on_click, type="primary", key=f"mend: {button}")
 
 
 # --- the address --------------------------------------------------------------------------------------------------
