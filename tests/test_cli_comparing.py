@@ -146,11 +146,11 @@ def test_numbers_that_cannot_be_kept_are_told_all_the_same(
     loaded = checkpoints.load("tiny-ddpm", "cpu")
     if fault == "replaced":
         changed = dataclasses.replace(loaded.card, sha256="1" * 64)
-        monkeypatch.setattr(checkpoints, "read_card", lambda *_: changed)
+        monkeypatch.setattr("explorer.checkpoints.weights.read_card", lambda *_: changed)
         words = "tiny-ddpm was replaced while it was being measured; nothing was stored."
     else:
         words = "Cannot write it."
-        monkeypatch.setattr(checkpoints, "update", lambda *_: (_ for _ in ()).throw(Problem(words)))
+        monkeypatch.setattr("explorer.checkpoints.weights.update", lambda *_: (_ for _ in ()).throw(Problem(words)))
     monkeypatch.setattr(checkpoints, "load", lambda *_: loaded)
     code, said, _ = run(command, "tiny-ddpm", "--device", "cpu", "--json")
     value = json.loads(said)

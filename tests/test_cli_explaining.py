@@ -150,7 +150,7 @@ def test_a_checkpoint_that_cannot_be_written_still_gives_its_numbers(
     def refuse(*args: object) -> None:
         raise checkpoints.weights.Problem("Cannot write {path}: {reason}.", path="x", reason="Read-only")
 
-    monkeypatch.setattr(checkpoints, "update", refuse)
+    monkeypatch.setattr("explorer.checkpoints.weights.update", refuse)
     code, out, err = run("survey", "digits-fastnet", "--json")
     assert code == 0 and json.loads(out)["n"] == 40 and "Cannot write" in err
 

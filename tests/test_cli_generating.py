@@ -241,7 +241,7 @@ def test_what_cannot_be_stored_is_one_sentence(run, registry: Path, small: None,
     def replaced(loaded, *_: object, **__: object):
         card = loaded.card
         changed = dataclasses.replace(card, sha256="1" * 64)
-        monkeypatch.setattr(checkpoints, "read_card", lambda *_: changed)
+        monkeypatch.setattr("explorer.checkpoints.weights.read_card", lambda *_: changed)
         return dataclasses.replace(card, metrics={"samples": {"n": 1}}), {}
 
     monkeypatch.setattr("explorer.runs.scoring.examined", replaced)

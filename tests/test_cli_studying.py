@@ -132,7 +132,7 @@ def test_a_checkpoint_that_cannot_be_written_still_gives_its_numbers(
     def refuse(*args: object) -> None:
         raise Problem("Cannot write {path}: {reason}.", path="x", reason="Read-only")
 
-    monkeypatch.setattr(checkpoints, "update", refuse)
+    monkeypatch.setattr("explorer.checkpoints.weights.update", refuse)
     code, out, err = run("retrieval", "digits-fastnet", "--store", "--json")
     assert code == 0 and json.loads(out)["query_n"] == 60 and "Cannot write" in err
 

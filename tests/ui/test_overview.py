@@ -24,7 +24,7 @@ class Card:
     metrics: dict[str, Any] = field(default_factory=lambda: {"test": {"accuracy": 0.94125, "n": 10_000}})
 
 
-THEIRS = Card("theirs", recipe={"name": "slides", "images_seen": 4_500_000})
+THEIRS = Card("theirs", recipe={"name": "slides", "images_seen": 4_500_000, "changed": []})
 OURS = Card("ours", recipe={"name": "short", "images_seen": 1_000_000})
 
 
@@ -52,9 +52,17 @@ def test_a_run_of_their_recipe_and_one_of_ours_stand_in_different_columns() -> N
     assert plain(table["Reported"][-1]) == "≥ 98 %"
 
 
+def test_a_changed_recipe_is_not_theirs_and_neither_is_one_that_does_not_say() -> None:
+    for changed in ({"changed": ["lr"]}, {}):
+        recipe = {"name": "slides", "images_seen": 4_500_000} | changed
+        table = overview.reported_table("accuracy", [Card("theirs", recipe=recipe)])
+        row = [plain(column[0]) for column in table.values()]
+        assert row == ["ResNet-18", "93.79 %", "", "94.12 % (theirs)"]
+
+
 def drawing(name: str, model: str = "dcgan", recipe: str = "", **scores: Any) -> Card:
     samples = {"fid": 87.5, "fid_n": 5000, "reference": "cifar10:train", "reference_n": 50_000} | scores
-    made_by = {"name": recipe, "images_seen": 6_000_000}
+    made_by = {"name": recipe, "images_seen": 6_000_000, "changed": []}
     return Card(name, model, task="gan", recipe=made_by, metrics={"samples": samples})
 
 
