@@ -150,7 +150,9 @@ def test_numbers_that_cannot_be_kept_are_told_all_the_same(
         words = "tiny-ddpm was replaced while it was being measured; nothing was stored."
     else:
         words = "Cannot write it."
-        monkeypatch.setattr("explorer.checkpoints.weights.update", lambda *_: (_ for _ in ()).throw(Problem(words)))
+        monkeypatch.setattr(
+            "explorer.checkpoints.weights.update", lambda *_: (_ for _ in ()).throw(Problem(words))
+        )
     monkeypatch.setattr(checkpoints, "load", lambda *_: loaded)
     code, said, _ = run(command, "tiny-ddpm", "--device", "cpu", "--json")
     value = json.loads(said)

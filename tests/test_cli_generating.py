@@ -390,6 +390,10 @@ def test_a_gan_s_pictures_over_time_are_kept_and_scored(
     ]
 
 
+def refusing(*_: object) -> None:
+    raise Problem("The weights are damaged.")
+
+
 def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry: Path, small: None) -> None:
     config = runs.config_of(made_up_run("mine", "dcgan"))
     digits = data.load("digits", "train").take(np.arange(600))
@@ -416,6 +420,12 @@ def test_moments_are_scored_for_a_checkpoint_that_is_here_already(run, registry:
     head, *lines = said.splitlines()
     assert code == 0 and "FID-600 against 1,438 train  FID-1k against 1,438 train" in head
     assert f"{rows[1]['fid']:.4f}" in lines[1] and lines[-1] == fid.FEW
+    stored = (registry / "there" / over_time.FILE).read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("explorer.analysis.inception.Extractor", refusing)
+        code, _, said = run("runs", "moments", "mine", "there")
+    assert code == 1 and "weights are damaged" in said, "FIDs that are stored are not lost"
+    assert (registry / "there" / over_time.FILE).read_bytes() == stored
     code, _, said = run("runs", "moments", "mine", "other")
     assert code == 1 and "other was not made of the run mine." in said
     shutil.rmtree(runs.folder_of("mine") / "drawn")
