@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from explorer import checkpoints, cli, foreign, models, text
 from explorer.text import Problem
 from explorer.ui import cache, language, overview, ready, subject  # noqa: F401 (language: answers ?lang=)
+from tests.analysis.test_sampling import made
 from tests.made_up import SCORES, made_up_checkpoints, made_up_generator
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,6 +91,16 @@ def test_a_card_with_sizes_that_cannot_be_is_one_sentence(
     checkpoints.update("odd", replace(card, model_args=card.model_args | args))
     with pytest.raises(Problem, match="odd: vae cannot be built with"):
         checkpoints.load("odd", "cpu")
+
+
+def test_a_card_with_a_schedule_of_noise_that_is_none_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
+    card = made(tmp_path, "ddpm").card
+    checkpoints.update("tiny-ddpm", replace(card, model_args=card.model_args | {"betas": "x"}))
+    with pytest.raises(Problem, match="tiny-ddpm: ddpm cannot be built with"):
+        checkpoints.load("tiny-ddpm", "cpu")
 
 
 def test_a_card_that_asks_for_more_than_the_file_holds_costs_no_memory(

@@ -51,8 +51,8 @@ class Card:
     """config.json: what the weights are, how they came about, and what they reached.
 
     mean, std: of the training data, in 0..1;  size: side of the input in pixels;  sha256: of model.safetensors
-    recipe: every setting of the training; of a scored generator also "changed", the names of those that are not as in
-        the recipe it is named after
+    recipe: every setting of the training; of a scored generator or a published classifier also "changed", the names of
+        those that are not as in the recipe it is named after
     metrics: {"test": {"accuracy": 0..1, "n": pictures, ...}, "held-out": ...},
         of a generator {"samples": {"n": pictures, "fid": ..., "fid_n": of how many, "reference": "cifar10:train",
         "reference_n": of how many, ...}}

@@ -70,7 +70,7 @@ def load(name: str | Path, device: str = "auto", kind: str | None = None) -> Loa
         with torch.device("meta"):  # sizes only: a card may ask for more memory than there is
             _check_fits(models.build(card.model, len(card.classes), **card.model_args), tensors, folder.name)
         model = models.build(card.model, len(card.classes), **card.model_args)
-    except (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError) as error:
+    except (TypeError, ValueError, LookupError, RuntimeError, AttributeError, ArithmeticError) as error:
         raise Problem(
             "{name}: {model} cannot be built with {args}: {error}",
             name=folder.name, model=card.model, args=str(card.model_args)[:80], error=error,

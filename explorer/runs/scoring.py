@@ -16,8 +16,8 @@ GRID = f"{EVALUATION}/grid.png"
 TRAINING = N_("Training a classifier on drawn pictures (steps)")
 COMPARING = N_("Training the same classifier on real pictures (steps)")
 # Settings of a recipe that may differ without making it another one: how far a training went is told by the pictures
-# that it saw, and compiling is about speed.
-FREE = {"epochs", "compile"}
+# that it saw, and compiling is about speed. Cards do not have the summary.
+FREE = {"epochs", "compile", "summary"}
 Step = Callable[[int, int, str], None]
 
 

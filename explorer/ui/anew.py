@@ -49,7 +49,9 @@ def anew(chosen: Chosen, cards: Sequence[Card]) -> None:
                 amount = st.slider(
                     t("Amount of noise"), 0.1, 1.0, AMOUNT, 0.05, key="amount", bind="query-params"
                 )
-        label = able[0].classes.index(true) if wanted is None else wanted
+        label = wanted
+        if label is None:  # of models that are told no class it does not matter
+            label = able[0].classes.index(true) if true else 0
         factor = 7 if widgets.large_type() else 5
         for card in able:
             with widgets.problems():

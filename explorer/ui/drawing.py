@@ -77,6 +77,8 @@ def _controls(scene: Scene) -> list[str]:
         wanted = None
         if card.conditional:
             wanted = generating.class_of(t("Class"), "class", card, t("all in turn"))
+        else:
+            generating.no_class("class")
         seed = generating.seed(t("First seed"), "seed", 0)
     words = ["sample", name, "--n", count, "--seed", str(seed)]
     words += [] if wanted is None else ["--class", card.classes[wanted]]

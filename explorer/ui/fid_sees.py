@@ -185,7 +185,7 @@ def _strength(kind: str, spec: perturbing.Perturbation) -> float:
     found = st.number_input(words, low, high, step=step, format=spelt, key=own)
     if spec.whole:
         found = float(math.floor(found + 0.5))  # as the browser rounds what it shows
-    widgets.to_url("strength", None if found == first else f"{found:g}")
+    widgets.to_url("strength", f"{found:g}", f"{first:g}")
     st.session_state["strength in the address"] = kind, st.query_params.get("strength")
     return found
 

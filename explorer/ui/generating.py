@@ -115,6 +115,13 @@ def class_of(label: str, key: str, card: Card, first: str | None = None) -> int 
     return card.classes.index(name) if name else None
 
 
+def no_class(key: str) -> None:
+    """Where no class is asked for: take out of the address what the control of `class_of` has put into it for another
+    model. What a link says stays, and is named by `note_odd_controls`."""
+    if widgets.forget(key):
+        widgets.to_url(key, None)
+
+
 def diffusion(card: Card, most: int) -> dict[str, Any]:
     """Sampler, steps and guidance of a diffusion model, as sampling.draw takes them; at first those of its stored
     scores. most: steps that the section takes."""

@@ -72,9 +72,8 @@ def _chosen(steps: list[int], epochs: float, name: str) -> int:
             t("Pictures after epoch"), steps, key=key, format_func=lambda each: epoch_words(each * epochs),
             help=t("Always the same seeds, so that only the net changes"),
         )  # fmt: skip
-    asked = None if step == steps[-1] else str(step)
-    widgets.to_url("grid", asked)
-    st.session_state["grid in the address"] = asked
+    widgets.to_url("grid", str(step), str(steps[-1]))
+    st.session_state["grid in the address"] = widgets.from_url("grid", [str(step) for step in steps])
     return step
 
 

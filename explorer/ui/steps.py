@@ -112,6 +112,8 @@ def _way(cards: Sequence[Card], most: int) -> None:
         wanted = None  # of a model that is told no class
         if card.conditional:
             wanted = generating.class_of(t("Class"), "class", card, t("another for each seed"))
+        else:
+            generating.no_class("class")
         options = generating.diffusion(card, most)
     key = (card.sha256, seed, wanted, *options.values())
     place = st.empty()  # always there, so that what follows keeps its place on the page
@@ -168,7 +170,8 @@ def _framed(found: trajectory.Trajectory, factor: int, classes: Sequence[str]) -
 def _scrubber(frames: Frames, width: int) -> None:
     """The pictures at one step, and the slider over all of them; nothing is computed here."""
     last = len(frames.levels)
-    generating.note_odd({"at": [str(k) for k in range(last + 1)]})
+    if "at" not in st.session_state:  # set by the slider itself, when there were more steps
+        generating.note_odd({"at": [str(k) for k in range(last + 1)]})
     at = st.select_slider(t("Steps taken"), list(range(last + 1)), last // 2, key="at", bind="query-params")
     if at < last:
         st.markdown(

@@ -178,6 +178,11 @@ def select(
     return chosen
 
 
+def forget(key: str) -> bool:
+    """Forget a control that is not drawn; whether there was one before."""
+    return _known().pop(key, None) is not None
+
+
 def _known() -> dict[str, Any]:
     """What the session knows of the controls in the address; one entry of its state, for each costs every widget."""
     if "in the address" not in st.session_state:
@@ -233,7 +238,7 @@ def toggle(label: str, key: str, help: str | None = None) -> bool:
     asked = from_url(key, ("true", "false"))
     _begin(key, asked == "true", lambda left: left if isinstance(left, bool) else None)
     on = st.toggle(label, key=key, help=help)
-    to_url(key, "true" if on else None)
+    to_url(key, str(on).lower(), "false")
     return on
 
 

@@ -17,7 +17,7 @@ from torch import nn
 from explorer import data
 from explorer.data.augment import generator
 from explorer.models import GENERATORS
-from explorer.models.ddpm import ALPHAS, TIMES
+from explorer.models.ddpm import ALPHAS, BETAS, TIMES, make_scheduler
 from explorer.models.pixels import as_signed
 from explorer.text import Problem
 from explorer.training import diffusion, recipe_class
@@ -292,7 +292,7 @@ def test_the_levels_of_a_batch_come_from_every_part_of_the_range() -> None:
 def loss_of(says: Callable, pictures: torch.Tensor, levels: np.ndarray, **settings: Any) -> float:
     """The loss of a net that says `says(noisy, signal, spoilt, picture, noise)` of noisy pictures, in float64."""
     task = SimpleNamespace(
-        alphas=ALPHAS[settings.get("betas", "cosine")]().float(),
+        alphas=ALPHAS["cosine"]().float(),
         recipe=recipe_class("ddpm")(**settings),
     )
     task._weight = lambda t, is_v: Diffusion._weight(task, t, is_v)
@@ -318,10 +318,17 @@ def some(count: int = 5) -> torch.Tensor:
 def test_the_targets_are_the_noise_and_v() -> None:
     """v = signal * noise - spoilt * picture, of which follows picture = signal * noisy - spoilt * v."""
     assert loss_of(lambda noisy, a, s, x, e: e, some(), LEVELS, prediction="eps") < 1e-6
-    assert loss_of(lambda noisy, a, s, x, e: e, some(), LEVELS, prediction="eps", betas="linear") < 1e-6
     assert loss_of(lambda noisy, a, s, x, e: a * e - s * x, some(), LEVELS) < 1e-6
     assert loss_of(lambda noisy, a, s, x, e: (a * noisy - x) / s, some(), LEVELS) < 1e-6
     assert loss_of(lambda noisy, a, s, x, e: e, some(), LEVELS) > 0.01
+
+
+@pytest.mark.parametrize("betas", BETAS)
+def test_a_net_is_trained_on_the_schedule_that_it_draws_by(digits, betas: str) -> None:
+    task = make(digits, "ddpm", betas=betas)
+    assert torch.equal(task.alphas.cpu(), ALPHAS[betas]().float()) and task.model.betas is BETAS[betas]
+    scheduler = make_scheduler("ddim", 20, "eps", task.model.betas)
+    assert torch.allclose(scheduler.alphas_cumprod, task.alphas.cpu(), rtol=2e-3, atol=1e-8)
 
 
 @pytest.mark.parametrize("prediction", ["v", "eps"])

@@ -674,7 +674,7 @@ def test_a_fault_is_measured_in_turn_with_trainings_and_tells_only_who_asked(
 
 @pytest.mark.parametrize(
     ("fault", "asked", "value", "address"),
-    [("blur", "0.5", 0.5, "0.5"), ("blur", "0.6", 0.6, None), ("classes", "7", 7, "7"), ("classes", "6.5", 7, "7"),
+    [("blur", "0.5", 0.5, "0.5"), ("blur", "0.6", 0.6, "0.6"), ("classes", "7", 7, "7"), ("classes", "6.5", 7, "7"),
      ("repeats", "1", 1, "1"), ("jpeg", "99", 99, "99")],
 )  # fmt: skip
 def test_a_strength_stands_in_the_address_and_is_whole_where_it_must_be(

@@ -313,6 +313,7 @@ def test_a_model_without_labels_is_told_none_and_offers_none(
     assert f"tiny-{model} · it is told no class" in words(app)
     assert not {"class", "way", "as"} & {part.key for part in app.selectbox}
     assert "guidance" not in {part.key for part in app.slider} and not app.info
+    assert f"tiny-{model} · it is told no class" in words(opened((f"tiny-{model}",), picture="noise"))
     if model == "ddpm":
         app = opened(("tiny-ddpm",), guidance="3", **{"class": "7"})
         assert "(class, guidance)" in app.info[0].value
@@ -325,9 +326,12 @@ def test_of_several_diffusion_models_one_is_chosen(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("EXPLORER_CHECKPOINTS", str(tmp_path))
     app = opened(("tiny-ddpm", "untold"))
     assert "tiny-ddpm begins with noise" in words(app) and "class" in {part.key for part in app.selectbox}
+    sound(app.selectbox(key="class").select("7").run())
+    assert app.query_params["class"] == "7"
     sound(app.selectbox(key="way_with").select("untold").run())
     assert "untold begins with noise" in words(app) and "class" not in {part.key for part in app.selectbox}
     assert app.query_params["way_with"] == "untold"
+    assert "class" not in app.query_params and not sound(app.run()).info
 
 
 def test_a_dropped_picture_is_the_one_that_is_spoilt() -> None:
