@@ -1,5 +1,9 @@
 """Pictures spoilt on purpose: each way does what it says, more strength does more of it, and the scores see it."""
 
+import dataclasses
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -89,3 +93,24 @@ def test_the_scores_see_what_they_should(digits, monkeypatch, tmp_path) -> None:
     repeated = of("repeats", 100)
     assert repeated.precision > 0.9 and repeated.recall < 0.3 < plain.recall and repeated.fid > plain.fid
     assert perturbing.rows([plain])[0]["kind"] == "noise"
+
+
+def test_the_shipped_table_has_every_fault_at_every_strength_and_says_what_it_rests_on() -> None:
+    found = json.loads(Path(perturbing.__file__).with_suffix(".json").read_text())
+    wanted = {("blur", 0)} | {(kind, s) for kind, spec in PERTURBATIONS.items() for s in spec.strengths}
+    rows = {(row["kind"], row["strength"]): row for row in found["rows"]}
+    assert rows.keys() == wanted and len(found["rows"]) == len(wanted)
+    assert {field.name for field in dataclasses.fields(perturbing.Seen)} == rows["blur", 0].keys()
+    for row in rows.values():
+        assert (row["n"], row["reference_n"], row["compared_with"]) == (
+            perturbing.COUNT,
+            50_000,
+            scores.SAMPLE,
+        )
+    assert (
+        found["reference"] == "cifar10:train"
+        and {"device", "seed", "features", "test_fingerprint"} <= found.keys()
+    )
+    for kind, spec in PERTURBATIONS.items():
+        last = rows[kind, spec.strengths[-1]]
+        assert last["fid"] > rows["blur", 0]["fid"] and last["recall"] < rows["blur", 0]["recall"], kind
